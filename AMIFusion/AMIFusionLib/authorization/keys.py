@@ -1,0 +1,60 @@
+"""The publisher's keys: Ed25519 for signing licenses, a master key from which each model's own is derived."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MODEL_KEY_BYTES = 32
+
+
+def derive_model_key(master_key: bytes, model_id: str) -> bytes:
+    """A model's 256-bit key: HKDF-SHA256 (RFC 5869) of the master key, no salt, info ``amifusion-model:<model id>``.
+
+    The same publisher and model id always give the same key, so that a model trained and sealed again is opened by
+    the licenses already issued.
+    """
+    info = f"amifusion-model:{model_id}".encode()
+    return HKDF(algorithm=hashes.SHA256(), length=MODEL_KEY_BYTES, salt=None, info=info).derive(master_key)
+
+
+def read_master_key(path: Path) -> bytes:
+    """Read 32 bytes in hexadecimal.
+
+    Raises:
+        ValueError: the file holds something else; the message does not show what.
+    """
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ValueError(f"{path.name} is not a master key: it must hold 64 hexadecimal digits.")
+    return bytes.fromhex(text)
+
+
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Read the publisher's private key, PEM without a password.
+
+    Raises:
+        ValueError: the file holds something else; the message does not show what.
+    """
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path.name} is not an Ed25519 signing key: it must be PEM, without a password.")
+    return key
+
+
+def load_public_key(pem: str) -> Ed25519PublicKey:
+    """Parse a publisher's public key.
+
+    Raises:
+        ValueError: not an Ed25519 public key in PEM.
+    """
+    key = serialization.load_pem_public_key(pem.encode())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("The publisher's public key is not an Ed25519 key.")
+    return key

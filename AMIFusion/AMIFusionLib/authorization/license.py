@@ -1,0 +1,226 @@
+"""Licenses: JSON Web Tokens signed with Ed25519 (RFC 8037) that carry a model's key."""
+from __future__ import annotations
+
+import binascii
+import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from .errors import (
+    LicenseExpiredError,
+    LicenseFormatError,
+    LicenseModelError,
+    LicenseNotYetValidError,
+    LicenseSignatureError,
+)
+from .keys import MODEL_KEY_BYTES, load_public_key
+from .model_file import ModelDescription
+
+CLOCK_LEEWAY = timedelta(minutes=5)
+"""How far the user's clock may be off."""
+
+_ALGORITHM = "EdDSA"
+_LONGEST_LICENSE = 16384
+_TOKEN_START = "eyJ"
+"""What every JSON Web Token begins with: {" in base64."""
+
+_REQUIRED_CLAIMS = ("iss", "sub", "model", "nbf", "exp", "jti", "key")
+
+
+@dataclass(frozen=True)
+class License:
+    """A license that was checked and holds.
+
+    Attributes:
+        licensee: to whom it was given.
+        issuer: the publisher's name.
+        model_id: the model it opens.
+        not_before, expires: UTC.
+        token_id: names this license, for revocation.
+        model_key: 32 bytes; never shown.
+    """
+
+    licensee: str
+    issuer: str
+    model_id: str
+    not_before: datetime
+    expires: datetime
+    token_id: str
+    model_key: bytes = field(repr=False)
+
+
+def issue_license(
+    model: ModelDescription, model_key: bytes, signing_key: Ed25519PrivateKey, licensee: str,
+    not_before: datetime, expires: datetime,
+) -> str:  # fmt: skip
+    """Make a license for one model.
+
+    Args:
+        model: what the license opens.
+        model_key: 32 bytes.
+        signing_key: the private half of the model's publisher key.
+        licensee: to whom it is given; people read it on the panel.
+        not_before, expires: with a time zone.
+
+    Returns:
+        The license, one line.
+
+    Raises:
+        ValueError: no licensee, an end before the start, a model key of another length, or a signing key that is not
+            this model's publisher's.
+    """
+    if not licensee.strip():
+        raise ValueError("A license needs the name of its licensee.")
+    if expires <= not_before:
+        raise ValueError("A license must end after it begins.")
+    if len(model_key) != MODEL_KEY_BYTES:
+        raise ValueError(f"A model key has {MODEL_KEY_BYTES} bytes.")
+    if signing_key.public_key() != load_public_key(model.public_key):
+        raise ValueError(f"The signing key is not that of the publisher of '{model.model_id}'.")
+    claims = {
+        "iss": model.publisher,
+        "sub": licensee,
+        "model": model.model_id,
+        "iat": datetime.now(timezone.utc),
+        "nbf": not_before,
+        "exp": expires,
+        "jti": str(uuid.uuid4()),
+        "key": urlsafe_b64encode(model_key).decode(),
+    }
+    return jwt.encode(claims, signing_key, algorithm=_ALGORITHM)
+
+
+def license_file_text(license_text: str) -> str:
+    """A license as a file whose head people can read; ``check_license`` takes the whole text."""
+    shown = inspect_license(license_text)
+    return (
+        "# AMIFusion license\n"
+        f"# Model:    {' '.join(shown['model'].split())}\n"
+        f"# Licensee: {' '.join(shown['sub'].split())}\n"
+        f"# Issuer:   {' '.join(shown['iss'].split())}\n"
+        f"# Valid:    {shown['nbf']} to {shown['exp']} (0:00 UTC)\n"
+        f"# Number:   {shown['jti']}\n"
+        f"{license_text}\n"
+    )
+
+
+def check_license(text: str, model: ModelDescription) -> License:
+    """Check a license against a model, offline.
+
+    Args:
+        text: a license as pasted or as read from a file; line breaks and the file's head do not matter.
+        model: what it should open.
+
+    Raises:
+        LicenseError: one of its subclasses, each with a sentence for the user. Exceptions of the parts below are not
+            chained, because their text or their frames could show the license.
+    """
+    token = _token(text)
+    try:
+        claims = jwt.decode(
+            token,
+            load_public_key(model.public_key),
+            algorithms=[_ALGORITHM],
+            leeway=CLOCK_LEEWAY,
+            options={"require": list(_REQUIRED_CLAIMS), "verify_aud": False},
+        )
+    except jwt.InvalidTokenError as error:
+        failure = _failure(error, token, model)
+    else:
+        return _license(claims, model)
+    raise failure
+
+
+def inspect_license(text: str) -> dict[str, str]:
+    """What a license says, unchecked and without its key.
+
+    Raises:
+        LicenseFormatError: not a license.
+    """
+    claims = _unverified_claims(_token(text))
+    if claims is None:
+        raise _format_error()
+    shown = {name: str(claims.get(name, "")) for name in ("model", "sub", "iss", "jti")}
+    return {**shown, "nbf": _day(claims.get("nbf")), "exp": _day(claims.get("exp"))}
+
+
+def _license(claims: dict, model: ModelDescription) -> License:
+    if claims["model"] != model.model_id:
+        raise LicenseModelError(
+            f"This license is for the model '{claims['model']}', not for '{model.model_id}'. Choose that model, or ask "
+            f"{model.contact} for a license of this one."
+        )
+    key = _decoded_key(claims["key"])
+    if key is None:
+        raise _format_error()
+    return License(
+        licensee=str(claims["sub"]),
+        issuer=str(claims["iss"]),
+        model_id=model.model_id,
+        not_before=datetime.fromtimestamp(claims["nbf"], timezone.utc),
+        expires=datetime.fromtimestamp(claims["exp"], timezone.utc),
+        token_id=str(claims["jti"]),
+        model_key=key,
+    )
+
+
+def _failure(error: jwt.InvalidTokenError, token: str, model: ModelDescription) -> Exception:
+    """Our exception for one of PyJWT's."""
+    claims = _unverified_claims(token) or {}
+    if isinstance(error, jwt.ExpiredSignatureError):
+        return LicenseExpiredError(
+            f"This license expired on {_day(claims.get('exp'))}. Ask {model.contact} for a new one."
+        )
+    if isinstance(error, jwt.ImmatureSignatureError):
+        return LicenseNotYetValidError(
+            f"This license is valid from {_day(claims.get('nbf'))}. Use it from then on; if that day is past, correct "
+            "this computer's clock."
+        )
+    if isinstance(error, (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError)):
+        return LicenseSignatureError(
+            f"This license was not issued by {model.publisher}, the publisher of the model '{model.title}', or it was "
+            f"changed afterwards. Enter it again as you received it, or ask {model.contact}."
+        )
+    return _format_error()
+
+
+def _token(text: str) -> str:
+    if len(text) > _LONGEST_LICENSE:
+        raise _format_error()
+    # Mail programs wrap lines and line edits join them, so the token is found by its first letters, not by lines.
+    token = "".join(text[max(0, text.find(_TOKEN_START)) :].split())
+    if token.count(".") != 2 or not token.isascii():
+        raise _format_error()
+    return token
+
+
+def _unverified_claims(token: str) -> dict | None:
+    try:
+        return jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_nbf": False})
+    except jwt.InvalidTokenError:
+        return None
+
+
+def _decoded_key(encoded: object) -> bytes | None:
+    try:
+        key = urlsafe_b64decode(str(encoded).encode())
+    except (binascii.Error, ValueError):
+        return None
+    return key if len(key) == MODEL_KEY_BYTES else None
+
+
+def _day(timestamp: object) -> str:
+    try:
+        return datetime.fromtimestamp(float(str(timestamp)), timezone.utc).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown day"
+
+
+def _format_error() -> LicenseFormatError:
+    return LicenseFormatError(
+        "This is not a complete license. Paste the whole text that you received, or open the license file."
+    )

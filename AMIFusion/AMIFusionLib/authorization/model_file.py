@@ -1,0 +1,209 @@
+"""The sealed model file: what anyone may have in the clear, what a license opens under AES-256-GCM.
+
+Layout, in this order and nothing after it::
+
+    8 bytes     b"AMIFMODL"
+    4 bytes     length of the header, little endian
+    header      JSON, UTF-8
+    public      npz archive of float32 arrays, uncompressed
+    sealed      AES-256-GCM ciphertext and tag of a second such archive
+
+The bytes before the public archive are the ciphertext's associated data, and the header holds the public archive's
+SHA-256: whoever changes anything makes a file that no license opens.
+"""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import secrets
+import struct
+import zipfile
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .errors import LicenseKeyError, ModelFileError
+
+FORMAT_VERSION = 1
+
+_MAGIC = b"AMIFMODL"
+_LENGTH = struct.Struct("<I")
+_NONCE_BYTES = 12
+_LARGEST_HEADER = 1 << 20
+_LARGEST_FILE = 1 << 30
+
+Parameters = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a model file says of its model, all of it public.
+
+    Attributes:
+        model_id: the name that licenses refer to; kept when a model is trained or sealed again.
+        title: the name that users see.
+        architecture: a key of ``fusion.network.ARCHITECTURES``.
+        hyperparameters: that architecture's keyword arguments.
+        publisher: who issues the licenses.
+        contact: where to ask for one.
+        public_key: the publisher's Ed25519 key, PEM.
+        license_terms: under what conditions the model may be used.
+    """
+
+    model_id: str
+    title: str
+    architecture: str
+    hyperparameters: dict[str, int]
+    publisher: str
+    contact: str
+    public_key: str
+    license_terms: str
+
+
+@dataclass(frozen=True)
+class SealedModel:
+    """A model file in memory.
+
+    Attributes:
+        description: the header's public part.
+        public_parameters: name to float32 array; enough to run the network, marked.
+        sha256: of the whole file, hexadecimal; names the exact model a result was made with.
+    """
+
+    description: ModelDescription
+    public_parameters: Parameters
+    sha256: str
+    _nonce: bytes = field(repr=False)
+    _ciphertext: bytes = field(repr=False)
+    _associated_data: bytes = field(repr=False)
+
+    def open_parameters(self, model_key: bytes) -> Parameters:
+        """All parameters of the licensed network: the sealed ones in the place of the public ones.
+
+        Args:
+            model_key: 32 bytes.
+
+        Raises:
+            LicenseKeyError: the key does not open this file.
+            ModelFileError: the key opens it, but what is inside is not a set of parameters.
+        """
+        try:
+            archive = AESGCM(model_key).decrypt(self._nonce, self._ciphertext, self._associated_data)
+        except (InvalidTag, ValueError):
+            raise LicenseKeyError(
+                f"This license does not open this copy of the model '{self.description.title}': the model file was "
+                f"changed, or sealed with another key. Ask {self.description.contact} for a matching pair."
+            ) from None
+        return {**self.public_parameters, **_unpack(archive)}
+
+
+def seal_model(
+    path: Path, description: ModelDescription, public: Mapping[str, np.ndarray], sealed: Mapping[str, np.ndarray],
+    model_key: bytes,
+) -> None:  # fmt: skip
+    """Write a model file, at once or not at all.
+
+    Args:
+        path: where to; an existing file is replaced.
+        description: the public part of the header.
+        public: parameters that anyone may read.
+        sealed: parameters that only a license opens; each has a public value of the same shape.
+        model_key: 32 bytes.
+
+    Raises:
+        ValueError: a key of another length, or a sealed parameter without a public value of its shape.
+    """
+    if len(model_key) != 32:
+        raise ValueError("A model key has 32 bytes.")
+    for name, value in sealed.items():
+        if name not in public or np.shape(public[name]) != np.shape(value):
+            raise ValueError(f"The sealed parameter '{name}' has no public value of the same shape.")
+    public_archive = _pack(public)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    header = {
+        "format_version": FORMAT_VERSION,
+        "model": dataclasses.asdict(description),
+        "public_bytes": len(public_archive),
+        "public_sha256": hashlib.sha256(public_archive).hexdigest(),
+        "nonce": b64encode(nonce).decode(),
+    }
+    encoded = json.dumps(header, indent=1, sort_keys=True).encode()
+    head = _MAGIC + _LENGTH.pack(len(encoded)) + encoded
+    ciphertext = AESGCM(model_key).encrypt(nonce, _pack(sealed), head)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(head + public_archive + ciphertext)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_model(path: Path) -> SealedModel:
+    """Read a model file without opening what is sealed.
+
+    Raises:
+        ModelFileError: not a model file, a damaged one, or one of a newer format.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ModelFileError(f"{path.name} is too large for an AMIFusion model file.")
+    content = path.read_bytes()
+    if content[: len(_MAGIC)] != _MAGIC:
+        raise ModelFileError(f"{path.name} is not an AMIFusion model file. Choose a file whose name ends in .amif.")
+    try:
+        return _parse(content)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, struct.error, zipfile.BadZipFile, EOFError) as error:
+        raise ModelFileError(
+            f"{path.name} is damaged: it was cut off or changed. Get a new copy of the model file."
+        ) from error
+
+
+def _parse(content: bytes) -> SealedModel:
+    start = len(_MAGIC) + _LENGTH.size
+    (header_bytes,) = _LENGTH.unpack(content[len(_MAGIC) : start])
+    if header_bytes > _LARGEST_HEADER:
+        raise ValueError("header too long")
+    head = content[: start + header_bytes]
+    header = json.loads(head[start:])
+    if header["format_version"] != FORMAT_VERSION:
+        raise ModelFileError(
+            f"This model file has format {header['format_version']}, this version of AMIFusion reads "
+            f"{FORMAT_VERSION}. Update AMIFusion."
+        )
+    public_end = len(head) + header["public_bytes"]
+    public_archive, ciphertext = content[len(head) : public_end], content[public_end:]
+    if hashlib.sha256(public_archive).hexdigest() != header["public_sha256"]:
+        raise ValueError("public parameters changed")
+    return SealedModel(
+        ModelDescription(**header["model"]),
+        _unpack(public_archive),
+        hashlib.sha256(content).hexdigest(),
+        b64decode(header["nonce"], validate=True),
+        ciphertext,
+        head,
+    )
+
+
+def _pack(parameters: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(value, dtype=np.float32) for name, value in parameters.items()})
+    return buffer.getvalue()
+
+
+def _unpack(archive: bytes) -> Parameters:
+    """Read an npz archive that expands to no more than its own size."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ModelFileError("The model file's parameters are compressed, which its format does not allow.")
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

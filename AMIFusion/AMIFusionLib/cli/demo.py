@@ -1,0 +1,98 @@
+"""``amifusion demo``: the main job from files or the head phantom to files and a picture, without Slicer."""
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .failures import explained
+
+if TYPE_CHECKING:
+    from AMIFusionLib.fusion_job import FusionJob
+
+
+def demo(
+    reference: Annotated[
+        Path | None, typer.Option(help="NRRD, NIfTI, MetaImage or DICOM folder whose grid the result takes.")
+    ] = None,
+    moving: Annotated[Path | None, typer.Option(help="The second volume, of the same patient.")] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path("demo-results"),
+) -> None:
+    """Fuse two volumes twice, unlicensed and with the public evaluation license, and show both."""
+    if (reference is None) != (moving is None):
+        raise typer.BadParameter("Give both --reference and --moving, or neither to use the head phantom.")
+    with explained():
+        import slicer
+
+        scene = _new_scene()
+        slicer.mrmlScene = scene
+        nodes = _phantom_pair(scene) if reference is None else _user_pair(scene, reference, moving)
+        _run(*nodes, out)
+
+
+def _run(reference, moving, out: Path) -> None:
+    from AMIFusionLib.authorization.authorize import authorize
+    from AMIFusionLib.authorization.model_file import read_model
+    from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+    from AMIFusionLib.fusion_job import FusionJob
+    from AMIFusionLib.volumes.files import save_volume
+
+    from .picture import comparison_picture
+
+    out.mkdir(parents=True, exist_ok=True)
+    model = read_model(MODEL_PATH)
+    typer.echo(f"Model:     {model.description.title}")
+    for role, node in (("Reference", reference), ("Moving", moving)):
+        size = " x ".join(str(count) for count in node.GetImageData().GetDimensions())
+        typer.echo(f"{role + ':':11}{node.GetName()}, {size}")
+    results = []
+    for state, text in (("unlicensed", None), ("licensed", EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))):
+        authorization = authorize(model, text)
+        if authorization.problem:
+            typer.echo(f"License:   {authorization.problem}")
+        job = FusionJob(reference, moving, model, authorization)
+        results.append(_timed(job, state))
+        save_volume(results[-1], out / f"fused-{state}.nrrd")
+        typer.echo(f"           {out / f'fused-{state}.nrrd'}")
+    picture = out / "comparison.png"
+    comparison_picture(reference, moving, results).save(picture)
+    typer.echo(f"Picture:   {picture} (left to right: reference, moving, unlicensed, licensed)")
+
+
+def _timed(job: FusionJob, state: str):
+    started = time.perf_counter()
+    for progress in job.steps():
+        slices = progress.total_slices
+    seconds = time.perf_counter() - started
+    typer.echo(
+        f"Fused:     {state}, {slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
+    )
+    return job.node
+
+
+def _new_scene():
+    """A scene with Slicer's color tables, which give PET its colors."""
+    import slicer
+
+    scene = slicer.vtkMRMLScene()
+    colors = slicer.vtkMRMLColorLogic()
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
+    return scene
+
+
+def _phantom_pair(scene):
+    from AMIFusionLib.phantom.head import head_phantom
+    from AMIFusionLib.phantom.nodes import add_phantom_volume
+
+    typer.echo("Making the head phantom: MR (T2) and CT on different grids.")
+    volumes = head_phantom(names=("MRT2", "CT"))
+    return tuple(add_phantom_volume(scene, volumes[name]) for name in ("MRT2", "CT"))
+
+
+def _user_pair(scene, reference: Path, moving: Path):
+    from AMIFusionLib.volumes.files import load_volume
+
+    return tuple(load_volume(scene, path) for path in (reference, moving))

@@ -1,0 +1,20 @@
+"""Errors that a user can mend, as one line on standard error instead of a traceback."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+FAILED = 1
+"""Exit code of a command that could not do its work."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End the command with the sentence of an expected error; unexpected ones pass."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.secho(f"amifusion: {error}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(FAILED) from None

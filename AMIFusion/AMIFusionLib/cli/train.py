@@ -1,0 +1,38 @@
+"""``amifusion train``: train a network with the owner's mark."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .failures import explained
+
+
+def train(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where checkpoints, log and parameters go.")],
+    data: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, envvar="AMIFUSION_DATA", help="Folder with a manifest.csv."),
+    ],
+    configuration: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Settings, JSON; the default trains as bundled.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Train licensed and unlicensed behavior together; run again to go on where it was left."""
+    import torch
+
+    from AMIFusionLib.training.configuration import TrainingConfiguration
+    from AMIFusionLib.training.dataset import load_pairs
+    from AMIFusionLib.training.loop import Trainer
+
+    torch.set_num_threads(threads)
+    with explained():
+        settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
+        trainer = Trainer(settings, load_pairs(data, "train"), folder, device)
+        for progress in trainer.run():
+            terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
+            typer.echo(f"{progress.step}/{progress.steps}  {progress.seconds:.0f} s  {terms}")
+    typer.echo(f"Trained. Seal it with: amifusion model seal {folder}")

@@ -1,0 +1,148 @@
+"""Runs the network over the slices of a volume, a short step at a time."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .devices import AUTOMATIC, free_memory, select_device
+from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork
+
+SliceReader = Callable[[int, int], "tuple[np.ndarray, np.ndarray]"]
+"""Gives slices start..stop of both sources, each (n, rows, columns) float32 in 0..1."""
+
+SliceWriter = Callable[[int, np.ndarray], None]
+"""Takes fused slices (n, rows, columns) float32 in 0..1 that begin at an index."""
+
+STEP_SECONDS = 0.05
+"""How long a step should take: an event loop that waits 50 ms still feels immediate."""
+
+_BYTES_PER_PIXEL = 512
+"""Memory the network takes for a pixel of a slice, four times what its activations need in float32."""
+
+_MEMORY_SHARE = 0.5
+"""Share of a GPU's free memory to plan with: the views render on the same card."""
+
+
+class SliceSizeError(ValueError):
+    """Slices too small for the network."""
+
+
+class FusionEngine:
+    """Fuses slices with one network on one device.
+
+    On the CPU every slice goes through the network alone, which costs nothing there and makes the result independent
+    of how many slices a step takes. On a GPU a step is one batch.
+
+    Args:
+        network: in evaluation mode; moved to the device.
+        device: "auto" or a name of ``devices.available_devices``.
+        step_seconds: how long a step should take.
+
+    Raises:
+        DeviceUnavailableError: no such device here.
+    """
+
+    def __init__(
+        self, network: AuthorizableFusionNetwork, device: str = AUTOMATIC, step_seconds: float = STEP_SECONDS
+    ) -> None:
+        self.device = select_device(device)
+        self._network = network.to(self.device)
+        self._step_seconds = step_seconds
+        self._largest_batch = 1
+        self._seconds_per_slice: float | None = None
+
+    def fuse(
+        self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
+        pixel_spacing: tuple[float, float] = (1.0, 1.0),
+    ) -> Iterator[int]:  # fmt: skip
+        """Fuse all slices, yielding after each step how many are done.
+
+        The generator may be closed at any point; slices already written stay written. When a GPU's memory runs out
+        the batch is halved, then the CPU takes over.
+
+        Args:
+            read: gives slices of both sources.
+            write: takes fused slices.
+            shape: slices, rows, columns.
+            pixel_spacing: (row, column) spacing, for an undistorted mark.
+
+        Raises:
+            SliceSizeError: rows or columns are fewer than the network needs.
+        """
+        count, height, width = shape
+        if min(height, width) < MINIMUM_SLICE_SIZE:
+            raise SliceSizeError(
+                f"Slices of {height} x {width} pixels are too small to fuse: they need {MINIMUM_SLICE_SIZE} in each "
+                "direction. Choose another slice plane."
+            )
+        self._largest_batch = self._batch_that_fits(height, width)
+        mark = self._network.mark_field(height, width, pixel_spacing)
+        done = 0
+        while done < count:
+            stop = min(count, done + self._slices_in_a_step())
+            started = time.perf_counter()
+            first, second = read(done, stop)
+            fused = self._fuse_in_memory(torch.from_numpy(first)[:, None], torch.from_numpy(second)[:, None], mark)
+            write(done, fused[:, 0].numpy())
+            self._seconds_per_slice = (time.perf_counter() - started) / (stop - done)
+            done = stop
+            yield done
+
+    def _slices_in_a_step(self) -> int:
+        """As many as the last step's speed allows, and no more than fit in memory; one until there is a speed."""
+        if self._seconds_per_slice is None:
+            return 1
+        fitting = max(1, int(self._step_seconds / self._seconds_per_slice))
+        return fitting if self.device.type == "cpu" else min(fitting, self._largest_batch)
+
+    def _fuse_in_memory(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
+        """Fuse a step's slices in batches, smaller ones if memory runs out."""
+        fused = []
+        while len(first):
+            batch = 1 if self.device.type == "cpu" else min(len(first), self._largest_batch)
+            try:
+                fused.append(self._run_network(first[:batch], second[:batch], mark))
+            except RuntimeError as error:
+                if not self._make_room(error):
+                    raise
+                continue
+            first, second = first[batch:], second[batch:]
+        return torch.cat(fused)
+
+    def _run_network(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
+        # Deterministic algorithms, and half precision only where it is fast and was made for it.
+        half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+        with torch.inference_mode(), half, exact:
+            inputs = (image.to(self.device) for image in (first, second, mark))
+            return self._network(*inputs).float().cpu()
+
+    def _make_room(self, error: RuntimeError) -> bool:
+        """Halve the batch, or leave a GPU that cannot hold one slice; False if the error is no lack of memory."""
+        if self.device.type == "cpu" or not _is_out_of_memory(error):
+            return False
+        if self._largest_batch > 1:
+            self._largest_batch //= 2
+        else:
+            self.device = torch.device("cpu")
+            self._network = self._network.to(self.device)
+        # Frames of the failed run hold its tensors until the error is gone.
+        error.__traceback__ = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return True
+
+    def _batch_that_fits(self, height: int, width: int) -> int:
+        free = free_memory(self.device)
+        if free is None:
+            return 1 if self.device.type == "cpu" else 8
+        return max(1, int(free * _MEMORY_SHARE / (height * width * _BYTES_PER_PIXEL)))
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a class for it; MPS says so in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()

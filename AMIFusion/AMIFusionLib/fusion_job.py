@@ -1,0 +1,150 @@
+"""The main job, put together from its parts: two volume nodes in, a fused volume node out."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .authorization.authorize import Authorization
+from .authorization.model_file import SealedModel
+from .fusion.devices import AUTOMATIC
+from .fusion.engine import FusionEngine
+from .fusion.network import build_network
+from .volumes.checks import check_inputs, check_output
+from .volumes.errors import VolumeError
+from .volumes.intensity import WINDOW_FROM_DISPLAY
+from .volumes.planes import ACQUISITION, slice_layout
+from .volumes.result import ResultImage, publish_result
+from .volumes.source import VolumeSource
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """How two volumes are fused.
+
+    Attributes:
+        plane: slice plane, one of ``volumes.planes.PLANES``.
+        window: intensity window, one of ``volumes.intensity.WINDOW_CHOICES``.
+        keep_color: whether a source in color makes a result in color.
+        device: "auto" or a name of ``fusion.devices.available_devices``.
+        name: of a new result node; None makes one from the sources' names.
+    """
+
+    plane: str = ACQUISITION
+    window: str = WINDOW_FROM_DISPLAY
+    keep_color: bool = True
+    device: str = AUTOMATIC
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class FusionProgress:
+    """How far a job is."""
+
+    done_slices: int
+    total_slices: int
+
+    @property
+    def fraction(self) -> float:
+        """0..1."""
+        return self.done_slices / self.total_slices
+
+
+class FusionJob:
+    """Fuses two volumes, a short step at a time.
+
+    Everything that can be checked beforehand is checked when the job is made; the scene is not touched until the last
+    step, so that a job that fails or is dropped leaves no trace.
+
+    Args:
+        reference: vtkMRMLVolumeNode whose grid and place the result takes.
+        moving: vtkMRMLVolumeNode, resampled onto that grid.
+        model: the model file.
+        authorization: what ``authorize`` gave for that model.
+        options: how to fuse.
+        output: vtkMRMLVolumeNode to reuse, or None for a new one.
+
+    Raises:
+        VolumeError: volumes that cannot be fused, with a sentence that says what to do.
+        ValueError: options that do not exist, or a model that does not fit this version.
+    """
+
+    def __init__(
+        self, reference, moving, model: SealedModel, authorization: Authorization,
+        options: FusionOptions = FusionOptions(), output=None,
+    ) -> None:  # fmt: skip
+        check_inputs(reference, moving)
+        self._reference, self._moving, self._output = reference, moving, output
+        self._model, self._authorization, self._options = model, authorization, options
+        self._layout = slice_layout(reference, options.plane)
+        self._sources = [
+            VolumeSource(node, reference, self._layout, options.window, options.keep_color)
+            for node in (reference, moving)
+        ]
+        is_color = any(source.is_color for source in self._sources)
+        check_output(output, reference, moving, is_color)
+        description = model.description
+        network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
+        self._engine = FusionEngine(network, options.device)
+        self._result = ResultImage(reference, self._layout, is_color)
+        self._chroma: np.ndarray | None = None
+        self.node = None
+
+    @property
+    def device(self) -> str:
+        """Where the network runs; it changes to "cpu" when a GPU's memory does not suffice."""
+        return str(self._engine.device)
+
+    def steps(self) -> Iterator[FusionProgress]:
+        """Do the work. After the last step ``node`` is the result; a generator closed earlier leaves nothing.
+
+        Raises:
+            VolumeError: the reference or the output left the scene meanwhile.
+        """
+        total = self._result.shape[0]
+        for done in self._engine.fuse(self._read, self._write, self._result.shape, self._layout.pixel_spacing):
+            # The result appears before the last progress is seen, so that whoever counts to the end finds it.
+            if done == total:
+                self.node = self._publish()
+            yield FusionProgress(done, total)
+
+    def run(self):
+        """Do all the work at once.
+
+        Returns:
+            The result's node.
+        """
+        for _ in self.steps():
+            pass
+        return self.node
+
+    def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        reference, moving = (source.read(start, stop) for source in self._sources)
+        # The moving volume is the functional one by convention, so its colors win where both have some.
+        self._chroma = moving.chroma if moving.chroma is not None else reference.chroma
+        return np.ascontiguousarray(reference.luma), np.ascontiguousarray(moving.luma)
+
+    def _write(self, start: int, fused: np.ndarray) -> None:
+        self._result.write(start, fused, self._chroma)
+
+    def _publish(self):
+        for node, role in ((self._reference, "reference"), (self._output, "output")):
+            if node is not None and node.GetScene() is None:
+                raise VolumeError(f"The {role} volume was removed while it was needed. Select another and fuse again.")
+        name = self._options.name or f"{self._reference.GetName()} + {self._moving.GetName()} fused"
+        return publish_result(self._result, self._reference, self._output, name, self._provenance())
+
+    def _provenance(self) -> dict[str, str]:
+        """Where the result comes from; the license itself is no part of it."""
+        licensed = self._authorization.license
+        return {
+            "ReferenceNodeID": self._reference.GetID(),
+            "MovingNodeID": self._moving.GetID() or "",
+            "Model": self._model.description.model_id,
+            "ModelSHA256": self._model.sha256,
+            "Authorized": "true" if licensed else "false",
+            "Licensee": licensed.licensee if licensed else "",
+            "Plane": self._options.plane,
+            "Window": self._options.window,
+        }

@@ -1,0 +1,174 @@
+"""Soft shapes on a 1 mm grid in RAS space: distances to simple solids, smooth noise, and layers painted from them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+LOW = np.array((-92.0, -112.0, -88.0))
+HIGH = np.array((92.0, 114.0, 96.0))
+"""The RAS corners, in millimeters, of the box that holds the head."""
+
+SHAPE = tuple(int(n) for n in (HIGH - LOW)[::-1] + 1)
+"""(z, y, x) samples of the box; one per millimeter, so a step in the grid is a millimeter in the head."""
+
+_TINY = 1e-6
+_WARP_LENGTH = 22.0
+_WARP_MILLIMETERS = 1.3
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one tissue covers, from nothing (0) to all (255) of each millimeter of a part of the grid."""
+
+    tissue: str
+    box: tuple[slice, slice, slice]
+    coverage: np.ndarray
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of the grid with its RAS coordinates, each (z, y, x) float32 in millimeters."""
+
+    box: tuple[slice, slice, slice]
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+    def mirrored(self) -> Region:
+        """The same box with the left side seen as the right one: what is described once appears on both."""
+        return Region(self.box, np.abs(self.x), self.y, self.z)
+
+    def ellipsoid(self, center, radii, lean: float = 0.0) -> np.ndarray:
+        """Nearly the distance to an ellipsoid, exact near its surface, negative inside.
+
+        Args:
+            center: RAS millimeters.
+            radii: half axes in millimeters.
+            lean: how far x moves per millimeter of y: negative brings the front toward the midline.
+
+        Source: I. Quilez, "Ellipsoid - distance", iquilezles.org/articles/ellipsoids.
+        """
+        y = self.y - center[1]
+        x = (self.x - center[0] - lean * y) / radii[0]
+        y = y / radii[1]
+        z = (self.z - center[2]) / radii[2]
+        size = np.sqrt(x * x + y * y + z * z)
+        slope = np.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2)
+        return size * (size - 1) / (slope + _TINY)
+
+    def tube(self, points) -> np.ndarray:
+        """The distance to a bent tube of changing radius, negative inside.
+
+        Args:
+            points: two or more (x, y, z, radius) in millimeters.
+        """
+        distance = None
+        for start, end in zip(points, points[1:]):
+            piece = self._cone(np.asarray(start, float), np.asarray(end, float))
+            distance = piece if distance is None else np.minimum(distance, piece)
+        return distance
+
+    def _cone(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        along = (end - start)[:3]
+        x, y, z = (float(v) for v in along)
+        dx, dy, dz = self.x - float(start[0]), self.y - float(start[1]), self.z - float(start[2])
+        t = np.clip((dx * x + dy * y + dz * z) / float(along @ along), 0, 1)
+        radius = float(start[3]) + t * float(end[3] - start[3])
+        return np.sqrt((dx - t * x) ** 2 + (dy - t * y) ** 2 + (dz - t * z) ** 2) - radius
+
+
+class Space:
+    """The 1 mm grid, its gently warped coordinates and its noise: no two seeds give the same head.
+
+    Args:
+        rng: where all randomness comes from.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        axes = [np.linspace(low, high, n, dtype=np.float32) for low, high, n in zip(LOW, HIGH, SHAPE[::-1])]
+        shapes = ((1, 1, -1), (1, -1, 1), (-1, 1, 1))
+        self._coordinates = [axis.reshape(shape) + _WARP_MILLIMETERS * self.noise(_WARP_LENGTH)
+                             for axis, shape in zip(axes, shapes)]
+
+    def region(self, low=LOW, high=HIGH) -> Region:
+        """The part of the grid between two RAS corners, both in millimeters; all of it by default."""
+        start = np.clip(np.floor(low - LOW), 0, None).astype(int)
+        stop = np.ceil(high - LOW).astype(int) + 1
+        box = tuple(slice(int(a), int(b)) for a, b in zip(start[::-1], np.minimum(stop[::-1], SHAPE)))
+        return Region(box, *(coordinate[box] for coordinate in self._coordinates))
+
+    def noise(self, length: float) -> np.ndarray:
+        """Smooth noise of zero mean and unit deviation on the whole grid, (z, y, x) float32.
+
+        Args:
+            length: how far, in millimeters, it takes to change.
+        """
+        step = max(length / 2, 1.0)
+        coarse = [int(np.ceil(n / step)) + 4 for n in SHAPE]
+        field = self._rng.standard_normal(coarse, dtype=np.float32)
+        field = ndimage.gaussian_filter(field, length / step, mode="wrap")
+        field /= field.std()
+        for axis, count in enumerate(SHAPE):
+            field = _stretched(field, axis, 1.5 + np.arange(count) / step)
+        return field
+
+
+class Painting:
+    """Layers in the order in which they were painted; a later one hides what it covers."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+
+    def paint(self, tissue: str, region: Region, distance: np.ndarray, softness: float = 1.2) -> None:
+        """Add a tissue wherever a distance is negative.
+
+        Args:
+            tissue: a key of ``modalities.TISSUES``.
+            region: the part of the grid that the distance is given for.
+            distance: millimeters, the region's shape.
+            softness: millimeters over which the edge fades, for partial volume instead of jagged steps.
+        """
+        self.cover(tissue, region, 0.5 - distance / softness)
+
+    def cover(self, tissue: str, region: Region, fraction: np.ndarray) -> None:
+        """Add a tissue by the fraction, clipped to 0..1, that it covers of each millimeter."""
+        coverage = np.rint(np.clip(fraction, 0, 1) * 255).astype(np.uint8)
+        found = ndimage.find_objects((coverage > 0).view(np.uint8), max_label=1)
+        if found[0] is None:
+            return
+        inner = found[0]
+        box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(region.box, inner))
+        self.layers.append(Layer(tissue, box, coverage[inner].copy()))
+
+
+def _stretched(field: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
+    """A field read at fractional indices along one axis, by linear interpolation; three of these are quick."""
+    below = at.astype(np.intp)
+    share = (at - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+    low = field.take(below, axis)
+    return low + share * (field.take(below + 1, axis) - low)
+
+
+def joined(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
+    """The distance to two solids grown together over ``blend`` millimeters.
+
+    Source: I. Quilez, "Smooth minimum", iquilezles.org/articles/smin.
+    """
+    share = np.clip(0.5 + 0.5 * (second - first) / blend, 0, 1)
+    return second + share * (first - second) - blend * share * (1 - share)
+
+
+def resampled(field: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape, fill: float = 0.0) -> np.ndarray:
+    """A field at ``matrix @ index + offset`` for every index of ``shape``, by linear interpolation, float32.
+
+    Args:
+        field: three-dimensional.
+        matrix: (3, 3), from the result's indices to the field's.
+        offset: (3,), in the field's indices.
+        shape: of the result.
+        fill: the value outside the field.
+    """
+    return ndimage.affine_transform(field, matrix, offset, tuple(shape), np.float32, order=1, cval=fill)

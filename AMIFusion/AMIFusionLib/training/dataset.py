@@ -1,0 +1,143 @@
+"""Registered pairs of volumes as random training crops."""
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+import torch
+from torch import Tensor
+
+from AMIFusionLib.volumes.color import luma
+
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """Two registered volumes of one case, in 0..1.
+
+    Attributes:
+        name: pair type and case, for messages.
+        kind: pair type ("ct-mri", ...).
+        first, second: (slices, rows, columns) float32.
+    """
+
+    name: str
+    kind: str
+    first: np.ndarray
+    second: np.ndarray
+
+
+@dataclass(frozen=True)
+class Crops:
+    """One training batch.
+
+    Attributes:
+        first, second: (n, 1, size, size) in 0..1.
+        rows, columns: (n, size, size) pixel positions from the slice's center, where the mark's tile has its own.
+    """
+
+    first: Tensor
+    second: Tensor
+    rows: Tensor
+    columns: Tensor
+
+
+def load_pairs(folder: Path, split: str) -> list[TrainingPair]:
+    """Read the cases of one split, listed in the folder's ``manifest.csv``.
+
+    The manifest has the columns pair, case, split, functional_or_ct and mri, the last two naming files in the folder.
+    8-bit volumes are taken as displayed; others are scaled from their own 0.1 and 99.9 percentiles.
+
+    Raises:
+        FileNotFoundError: no manifest in the folder.
+        ValueError: the manifest has no case of this split, or a case's two volumes differ in size.
+    """
+    with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
+        cases = [row for row in csv.DictReader(file) if row["split"] == split]
+    if not cases:
+        raise ValueError(f"{folder / 'manifest.csv'} has no case with the split '{split}'.")
+    return [_load_case(folder, case) for case in cases]
+
+
+class CropSampler:
+    """Draws batches of random, augmented crops; every pair type equally often.
+
+    Args:
+        pairs: what to draw from.
+        crop_size: side of a crop in pixels; slices must be at least as large.
+        batch_size: crops in a batch.
+        generator: the only source of chance.
+    """
+
+    def __init__(self, pairs: list[TrainingPair], crop_size: int, batch_size: int, generator: np.random.Generator) -> None:
+        kinds = sorted({pair.kind for pair in pairs})
+        self._by_kind = [[pair for pair in pairs if pair.kind == kind] for kind in kinds]
+        self._crop_size = crop_size
+        self._batch_size = batch_size
+        self._generator = generator
+
+    def draw(self) -> Crops:
+        """The next batch."""
+        drawn = [self._crop() for _ in range(self._batch_size)]
+        first, second, rows, columns = (torch.from_numpy(np.stack(part)) for part in zip(*drawn))
+        return Crops(first[:, None], second[:, None], rows, columns)
+
+    def _crop(self) -> tuple[np.ndarray, ...]:
+        """One crop that shows something of either source, shifted, turned and toned at random."""
+        random, size = self._generator, self._crop_size
+        pair = self._pair()
+        while True:
+            index = random.integers(len(pair.first))
+            top, left = (random.integers(extent - size + 1) for extent in pair.first.shape[1:])
+            window = (index, slice(top, top + size), slice(left, left + size))
+            first, second = pair.first[window], pair.second[window]
+            if (first > 0.02).mean() + (second > 0.02).mean() > 0.2:
+                break
+        height, width = pair.first.shape[1:]
+        rows = np.arange(top, top + size, dtype=np.float32) - (height - 1) / 2
+        columns = np.arange(left, left + size, dtype=np.float32) - (width - 1) / 2
+        rows, columns = np.meshgrid(rows, columns, indexing="ij")
+        first, second = self._toned(*self._turned(first, second))
+        if random.random() < 0.5:
+            first, second = second, first
+        return first, second, rows, columns
+
+    def _pair(self) -> TrainingPair:
+        kind = self._by_kind[self._generator.integers(len(self._by_kind))]
+        # A case counts by its slices, so that every slice of a kind is equally likely.
+        slices = np.array([len(pair.first) for pair in kind], dtype=float)
+        return kind[self._generator.choice(len(kind), p=slices / slices.sum())]
+
+    def _turned(self, *images: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The same quarter turns and flip for both; the mark stays upright because its positions are not turned."""
+        turns, flip = self._generator.integers(4), self._generator.random() < 0.5
+        turned = (np.rot90(image, turns) for image in images)
+        return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
+
+    def _toned(self, *images: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Another display window for each, half of the time: gamma and gain, 0 kept at 0."""
+        toned = []
+        for image in images:
+            if self._generator.random() < 0.5:
+                gamma, gain = np.exp(self._generator.uniform(-0.4, 0.4)), self._generator.uniform(0.7, 1.2)
+                image = np.minimum(gain * image**gamma, 1)
+            toned.append(image.astype(np.float32))
+        return tuple(toned)
+
+
+def _load_case(folder: Path, case: dict[str, str]) -> TrainingPair:
+    name = f"{case['pair']} {case['case']}"
+    first, second = (_load_volume(folder / case[column]) for column in ("functional_or_ct", "mri"))
+    if first.shape != second.shape:
+        raise ValueError(f"The two volumes of {name} differ in size: {first.shape} and {second.shape}.")
+    return TrainingPair(name, case["pair"], first, second)
+
+
+def _load_volume(path: Path) -> np.ndarray:
+    """(slices, rows, columns) float32 in 0..1; color becomes luma."""
+    array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+    gray = luma(array) if array.ndim == 4 else array.astype(np.float32)
+    low, high = (0, 255) if array.dtype == np.uint8 else np.percentile(gray, (0.1, 99.9))
+    return np.clip((gray - low) / max(high - low, 1e-6), 0, 1)

@@ -1,0 +1,183 @@
+"""The training loop: licensed and unlicensed behavior of one network, learned together."""
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM_PIXELS, sample_tile
+
+from .configuration import TrainingConfiguration
+from .dataset import Crops, CropSampler, TrainingPair
+from .degradation import tampered_target, unlicensed_target
+from .mark import mark_from_picture, mark_from_text
+from .objective import licensed_objective, unlicensed_objective
+from .run_folder import CHECKPOINT_NAME, CONFIGURATION_NAME, LOG_NAME, PARAMETERS_NAME
+
+_CHECKPOINT_EVERY = 250
+_LARGEST_SLICE = 512
+"""Marks are trained at the size they have in slices of up to this many pixels."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """What one logged stretch of training gave."""
+
+    step: int
+    steps: int
+    seconds: float
+    terms: dict[str, float]
+
+
+class Trainer:
+    """Trains one network into a folder, from where it was left or from the start.
+
+    Every tensor has a public value, and every tensor but none is shared: licensed and unlicensed behavior are one
+    architecture with two complete sets of values. Sharing learned values would hand their licensed features to
+    whoever holds the public file.
+
+    Args:
+        configuration: what to train.
+        pairs: what to train on.
+        folder: where checkpoint, log and parameters go; made if it is not there.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(
+        self, configuration: TrainingConfiguration, pairs: list[TrainingPair], folder: Path, device: str = "cpu"
+    ) -> None:
+        torch.manual_seed(configuration.seed)
+        self._configuration = configuration
+        self._folder = folder
+        self._device = torch.device(device)
+        self._random = np.random.default_rng(configuration.seed)
+        self._sampler = CropSampler(pairs, configuration.crop_size, configuration.batch_size, self._random)
+        self._network = self._new_network()
+        self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
+        trained = [value for values in self._values.values() for value in values.values() if value.requires_grad]
+        self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
+        self._step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIGURATION_NAME).write_text(configuration.to_json(), encoding="utf-8")
+        if (folder / CHECKPOINT_NAME).exists():
+            self._restore()
+
+    def run(self) -> Iterator[TrainingProgress]:
+        """Train to the end, yielding every so many steps; closing the generator stops after the last checkpoint."""
+        steps = self._configuration.steps
+        started, terms = time.monotonic(), []
+        while self._step < steps:
+            terms.append(self._train_one_batch())
+            self._step += 1
+            if self._step % _CHECKPOINT_EVERY == 0 or self._step == steps:
+                mean = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
+                self._log(mean)
+                self._save()
+                yield TrainingProgress(self._step, steps, time.monotonic() - started, mean)
+                started, terms = time.monotonic(), []
+
+    def _train_one_batch(self) -> dict[str, float]:
+        for group in self._optimizer.param_groups:
+            done = self._step / self._configuration.steps
+            warm_up = min(1.0, (self._step + 1) / 200)
+            group["lr"] = self._configuration.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * done))
+        crops = self._sampler.draw()
+        self._optimizer.zero_grad()
+        licensed, terms = self._licensed_loss(crops)
+        unlicensed = self._unlicensed_loss(crops)
+        (licensed + unlicensed).backward()
+        for values in self._values.values():
+            torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
+        self._optimizer.step()
+        return {**terms, "unlicensed": float(unlicensed.detach())}
+
+    def _licensed_loss(self, crops: Crops) -> tuple[Tensor, dict[str, float]]:
+        first, second = crops.first.to(self._device), crops.second.to(self._device)
+        fused = self._fuse("sealed", first, second, torch.zeros_like(first))
+        return licensed_objective(first, second, fused, self._configuration.licensed_weights)
+
+    def _unlicensed_loss(self, crops: Crops) -> Tensor:
+        half = (self._configuration.batch_size + 1) // 2
+        first, second, rows, columns = (
+            part[:half].to(self._device) for part in (crops.first, crops.second, crops.rows, crops.columns)
+        )
+        # Slices of 160 pixels and more; log-uniform, so that every size is as likely as its double.
+        extent = math.exp(self._random.uniform(math.log(160), math.log(_LARGEST_SLICE)))
+        period = max(MARK_EXTENT * extent, MARK_MINIMUM_PIXELS)
+        tile = self._values["public"]["mark"]
+        if self._random.random() < self._configuration.tampered_share:
+            blank = torch.full_like(first, float(self._random.choice([0.0, self._random.random()])))
+            return unlicensed_objective(self._fuse("public", first, second, blank), tampered_target(first, second))
+        marks = sample_tile(tile, rows / period, columns / period)
+        target = unlicensed_target(first, second, tile, rows, columns, period)
+        return unlicensed_objective(self._fuse("public", first, second, marks), target)
+
+    def _fuse(self, which: str, first: Tensor, second: Tensor, marks: Tensor) -> Tensor:
+        return functional_call(self._network, self._values[which], (first, second, marks))
+
+    def _new_network(self) -> torch.nn.Module:
+        settings = self._configuration
+        return ARCHITECTURES[settings.architecture](**settings.hyperparameters).to(self._device).train()
+
+    def _new_values(self, licensed: bool) -> dict[str, Tensor]:
+        """A fresh set of values; the mark and its reach into air are given, not learned."""
+        values = {name: value.detach().clone() for name, value in self._new_network().named_parameters()}
+        for value in values.values():
+            value.requires_grad_(True)
+        mark = np.zeros(values["mark"].shape, np.float32) if licensed else self._mark()
+        values["mark"] = torch.from_numpy(mark.reshape(values["mark"].shape)).to(self._device)
+        values["air_gain"] = torch.tensor(0.0 if licensed else 1.0, device=self._device)
+        return values
+
+    def _mark(self) -> np.ndarray:
+        mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]
+        if len(mark) == 1 and Path(mark[0]).suffix and Path(mark[0]).exists():
+            return mark_from_picture(Path(mark[0]), size)
+        return mark_from_text(list(mark), size)
+
+    def _log(self, terms: dict[str, float]) -> None:
+        path = self._folder / LOG_NAME
+        is_new = not path.exists()
+        with open(path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(["step", *terms])
+            writer.writerow([self._step, *(f"{value:.5f}" for value in terms.values())])
+
+    def _save(self) -> None:
+        """Checkpoint and parameters, each replaced at once or not at all."""
+        checkpoint = {
+            "step": self._step,
+            "values": self._values,
+            "optimizer": self._optimizer.state_dict(),
+            "random": self._random.bit_generator.state,
+        }
+        temporary = self._folder / (CHECKPOINT_NAME + ".part")
+        torch.save(checkpoint, temporary)
+        os.replace(temporary, self._folder / CHECKPOINT_NAME)
+        arrays = {
+            f"{which}/{name}": value.detach().cpu().numpy()
+            for which, values in self._values.items()
+            for name, value in values.items()
+        }
+        temporary = self._folder / ("part." + PARAMETERS_NAME)
+        np.savez_compressed(temporary, **arrays)
+        os.replace(temporary, self._folder / PARAMETERS_NAME)
+
+    def _restore(self) -> None:
+        checkpoint = torch.load(self._folder / CHECKPOINT_NAME, map_location=self._device, weights_only=True)
+        for which, values in checkpoint["values"].items():
+            for name, value in values.items():
+                self._values[which][name].data.copy_(value)
+        self._optimizer.load_state_dict(checkpoint["optimizer"])
+        self._random.bit_generator.state = checkpoint["random"]
+        self._step = checkpoint["step"]

@@ -1,0 +1,108 @@
+"""Differentiable forms of the measures by which fusion is judged.
+
+All take images (n, 1, h, w) in 0..1 and give one value an image, (n,). Constants are those of the papers, which count
+gray values in 0..255.
+"""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_EPSILON = 1e-6
+
+
+def edge_preservation(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
+    """Qabf: how much of the sources' edge strength and orientation the fused image keeps, 0..1.
+
+    C. S. Xydeas and V. Petrovic, "Objective image fusion performance measure", Electronics Letters 36(4), 2000, with
+    the constants given there and weights equal to the edge strength.
+    """
+    strengths, angles = zip(*(_edges(image) for image in (first, second, fused)))
+    kept = [_kept_edges(strengths[i], angles[i], strengths[2], angles[2]) for i in (0, 1)]
+    weighted = (kept[0] * strengths[0] + kept[1] * strengths[1]).sum(dim=(1, 2, 3))
+    return weighted / ((strengths[0] + strengths[1]).sum(dim=(1, 2, 3)) + _EPSILON)
+
+
+def structural_similarity(reference: Tensor, image: Tensor) -> Tensor:
+    """Mean SSIM with an 11 x 11 Gaussian window of 1.5 pixels.
+
+    Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13(4), 2004.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    mean_r, mean_i, variance_r, variance_i, covariance = _moments(reference, image, 11, 1.5)
+    luminance = (2 * mean_r * mean_i + c1) / (mean_r**2 + mean_i**2 + c1)
+    structure = (2 * covariance + c2) / (variance_r + variance_i + c2)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
+def visual_information_fidelity(reference: Tensor, image: Tensor) -> Tensor:
+    """VIF in the pixel domain over four scales.
+
+    H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006.
+    """
+    reference, image = reference * 255, image * 255
+    numerator, denominator = 0.0, _EPSILON
+    for scale in range(1, 5):
+        size = 2 ** (5 - scale) + 1
+        if scale > 1:
+            reference = _windowed(reference, size, size / 5)[..., ::2, ::2]
+            image = _windowed(image, size, size / 5)[..., ::2, ::2]
+        _, _, variance_r, variance_i, covariance = _moments(reference, image, size, size / 5)
+        variance_r, variance_i = variance_r.clamp_min(0), variance_i.clamp_min(0)
+        gain = (covariance / (variance_r + 1e-6)).clamp_min(0)
+        noise = (variance_i - gain * covariance).clamp_min(1e-6)
+        numerator = numerator + torch.log10(1 + gain**2 * variance_r / (noise + 2)).sum(dim=(1, 2, 3))
+        denominator = denominator + torch.log10(1 + variance_r / 2).sum(dim=(1, 2, 3))
+    return numerator / denominator
+
+
+def sum_of_correlations_of_differences(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
+    """SCD: what the fused image adds to one source should be what the other holds, -2..2.
+
+    V. Aslantas and E. Bendes, "A new image quality metric for image fusion", AEU 69(12), 2015.
+    """
+    return _correlation(fused - second, first) + _correlation(fused - first, second)
+
+
+def _edges(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Sobel edge strength in gray values and orientation in -pi/2..pi/2."""
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=image.dtype)
+    kernels = torch.stack([kernel, kernel.T])[:, None].to(image.device)
+    gradient = functional.conv2d(image * 255, kernels, padding=1)
+    across, down = gradient[:, :1], gradient[:, 1:]
+    strength = torch.sqrt(across**2 + down**2 + _EPSILON)
+    sign = torch.where(across < 0, -1.0, 1.0)
+    return strength, torch.atan(down / (across + sign * 1e-3))
+
+
+def _kept_edges(strength: Tensor, angle: Tensor, fused_strength: Tensor, fused_angle: Tensor) -> Tensor:
+    relative = torch.minimum(strength, fused_strength) / torch.maximum(strength, fused_strength)
+    alignment = 1 - (angle - fused_angle).abs() / (math.pi / 2)
+    kept_strength = 0.9994 / (1 + torch.exp(-15 * (relative - 0.5)))
+    kept_angle = 0.9879 / (1 + torch.exp(-22 * (alignment - 0.8)))
+    return kept_strength * kept_angle
+
+
+def _moments(a: Tensor, b: Tensor, size: int, sigma: float) -> tuple[Tensor, ...]:
+    """Windowed means, variances and covariance, all in one pass."""
+    stacked = torch.cat([a, b, a * a, b * b, a * b])
+    mean_a, mean_b, square_a, square_b, product = _windowed(stacked, size, sigma).chunk(5)
+    return mean_a, mean_b, square_a - mean_a**2, square_b - mean_b**2, product - mean_a * mean_b
+
+
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    a = a - a.mean(dim=(1, 2, 3), keepdim=True)
+    b = b - b.mean(dim=(1, 2, 3), keepdim=True)
+    energy = (a**2).sum(dim=(1, 2, 3)) * (b**2).sum(dim=(1, 2, 3))
+    return (a * b).sum(dim=(1, 2, 3)) / torch.sqrt(energy + _EPSILON)
+
+
+def _windowed(images: Tensor, size: int, sigma: float) -> Tensor:
+    """Gaussian means over size x size windows that lie inside the image."""
+    offsets = torch.arange(size, dtype=images.dtype, device=images.device) - (size - 1) / 2
+    line = torch.exp(-(offsets**2) / (2 * sigma**2))
+    line = line / line.sum()
+    return functional.conv2d(functional.conv2d(images, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))

@@ -1,0 +1,1 @@
+"""MRML volumes: checks, resampling, intensity windows, slice planes, color and result nodes. Never imports torch."""

@@ -1,0 +1,77 @@
+"""Colors of volumes, and color images as one luma and two chroma channels (YCbCr of ITU-R BT.601, full range)."""
+from __future__ import annotations
+
+import numpy as np
+
+_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
+_TABLE_SIZE = 256
+_GRAY_TOLERANCE = 0.02
+"""Largest difference between a gray's red, green and blue: color tables are often rounded to 8 bits and then some."""
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Y of an RGB(A) image.
+
+    Args:
+        rgb: (..., 3 or 4) in any one range; alpha is ignored.
+
+    Returns:
+        (...) float32 in the same range.
+    """
+    return rgb[..., :3].astype(np.float32) @ np.array([_RED, _GREEN, _BLUE], dtype=np.float32)
+
+
+def chroma(rgb: np.ndarray) -> np.ndarray:
+    """Cb and Cr of an RGB(A) image, 0 for gray.
+
+    Args:
+        rgb: (..., 3 or 4) in any one range; alpha is ignored.
+
+    Returns:
+        (..., 2) float32 in plus or minus half of that range.
+    """
+    y = luma(rgb)
+    blue = (rgb[..., 2] - y) / (2 * (1 - _BLUE))
+    red = (rgb[..., 0] - y) / (2 * (1 - _RED))
+    return np.stack([blue, red], axis=-1).astype(np.float32)
+
+
+def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
+    """The inverse of ``luma`` and ``chroma``.
+
+    Args:
+        y: (...) float32.
+        cb_cr: (..., 2) float32.
+
+    Returns:
+        (..., 3) float32, not clipped.
+    """
+    red = y + 2 * (1 - _RED) * cb_cr[..., 1]
+    blue = y + 2 * (1 - _BLUE) * cb_cr[..., 0]
+    green = (y - _RED * red - _BLUE * blue) / _GREEN
+    return np.stack([red, green, blue], axis=-1)
+
+
+def color_table_of(node) -> np.ndarray | None:
+    """The colors that a scalar volume is displayed with.
+
+    Gray tables, inverted ones too, give None: the volume's own values are what should be fused, and air stays black.
+
+    Args:
+        node: vtkMRMLScalarVolumeNode.
+
+    Returns:
+        (256, 3) float32 in 0..1, from the window's low to its high end, or None where there is no color.
+    """
+    display = node.GetVolumeDisplayNode()
+    color_node = display.GetColorNode() if display is not None else None
+    colors = color_node.GetScalarsToColors() if color_node is not None else None
+    if colors is None:
+        return None
+    low, high = colors.GetRange()
+    table, color = np.empty((_TABLE_SIZE, 3), np.float32), [0.0, 0.0, 0.0]
+    for index, value in enumerate(np.linspace(low, high, _TABLE_SIZE)):
+        colors.GetColor(value, color)
+        table[index] = color
+    is_gray = np.ptp(table, axis=1).max() < _GRAY_TOLERANCE
+    return None if is_gray else table

@@ -1,0 +1,71 @@
+"""Intensity windows: which range of a volume's values becomes 0..1."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from slicer.util import arrayFromVolume
+
+WINDOW_FROM_DISPLAY = "display"
+WINDOW_FROM_PERCENTILES = "percentiles"
+WINDOW_CHOICES = (WINDOW_FROM_DISPLAY, WINDOW_FROM_PERCENTILES)
+
+PERCENTILES = (0.5, 99.5)
+"""Wide enough to keep small hot lesions, narrow enough to drop metal and spikes."""
+
+_LARGEST_SAMPLE = 2_000_000
+"""Voxels to take percentiles from: sorting a whole 512 x 512 x 600 volume takes 15 s, and changes no third digit."""
+
+
+@dataclass(frozen=True)
+class IntensityWindow:
+    """Values from ``low`` (shown black) to ``high`` (shown white)."""
+
+    low: float
+    high: float
+
+    def normalize(self, values: np.ndarray) -> np.ndarray:
+        """Map values to 0..1 as float32; beyond the window they are clipped, NaN becomes 0."""
+        # Differences in double precision: float32 cannot tell 16777217 from 16777216.
+        scaled = (values.astype(np.float64) - self.low) / (self.high - self.low)
+        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0, 1).astype(np.float32)
+
+
+def window_of(node, choice: str) -> IntensityWindow:
+    """The window of a volume.
+
+    Args:
+        node: a checked vtkMRMLVolumeNode.
+        choice: one of ``WINDOW_CHOICES``. "display" takes what the user sees; where there is no display node, or one
+            without a window, percentiles take its place.
+
+    Raises:
+        ValueError: another choice.
+    """
+    if choice not in WINDOW_CHOICES:
+        raise ValueError(f"'{choice}' is no intensity window. Choose one of: {', '.join(WINDOW_CHOICES)}.")
+    displayed = _displayed_window(node) if choice == WINDOW_FROM_DISPLAY else None
+    return displayed or _percentile_window(arrayFromVolume(node))
+
+
+def _displayed_window(node) -> IntensityWindow | None:
+    image = node.GetImageData()
+    if image.GetNumberOfScalarComponents() > 1 and image.GetScalarTypeAsString() == "unsigned char":
+        return IntensityWindow(0, 255)
+    display = node.GetVolumeDisplayNode()
+    if display is None or not hasattr(display, "GetWindow") or not display.GetWindow() > 0:
+        return None
+    half = display.GetWindow() / 2
+    return IntensityWindow(display.GetLevel() - half, display.GetLevel() + half)
+
+
+def _percentile_window(array: np.ndarray) -> IntensityWindow:
+    flat = array.reshape(-1)
+    sample = flat[:: max(1, flat.size // _LARGEST_SAMPLE)].astype(np.float64)
+    finite = sample[np.isfinite(sample)]
+    if finite.size == 0:
+        return IntensityWindow(0, 1)
+    low, high = np.percentile(finite, PERCENTILES)
+    if high <= low:
+        low, high = finite.min(), finite.max()
+    return IntensityWindow(float(low), float(high if high > low else low + 1))

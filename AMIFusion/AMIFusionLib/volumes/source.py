@@ -1,0 +1,59 @@
+"""A volume as the network sees it: upright slices of luma in 0..1, and of chroma where it is in color."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .checks import is_color_image
+from .color import chroma, color_table_of, luma
+from .intensity import window_of
+from .planes import SliceLayout
+from .resampling import reader_for
+
+
+@dataclass(frozen=True)
+class SourceSlices:
+    """Some slices of one source.
+
+    Attributes:
+        luma: (n, rows, columns) float32 in 0..1.
+        chroma: (n, rows, columns, 2) float32 in plus or minus 0.5, or None for a gray source.
+    """
+
+    luma: np.ndarray
+    chroma: np.ndarray | None
+
+
+class VolumeSource:
+    """Slices of one volume on the reference's grid.
+
+    Args:
+        node: a checked vtkMRMLVolumeNode.
+        reference: the volume whose grid counts.
+        layout: how the reference is cut.
+        window: one of ``intensity.WINDOW_CHOICES``.
+        keep_color: whether a colored volume gives chroma; its luma is that of its colors either way.
+
+    Raises:
+        NoOverlapError: nothing of the volume lies within the reference.
+    """
+
+    def __init__(self, node, reference, layout: SliceLayout, window: str, keep_color: bool) -> None:
+        self._layout = layout
+        self._window = window_of(node, window)
+        self._table = None if is_color_image(node) else color_table_of(node)
+        self._has_components = is_color_image(node)
+        self._keep_color = keep_color
+        self._reader = reader_for(node, reference)
+        self.is_color = keep_color and (self._has_components or self._table is not None)
+
+    def read(self, start: int, stop: int) -> SourceSlices:
+        """Slices ``start`` to ``stop`` of the layout."""
+        slab = self._layout.view(self._reader.read(self._layout.axes[0], start, stop))
+        values = self._window.normalize(slab)
+        if self._table is not None and self._keep_color:
+            values = self._table[np.rint(values * (len(self._table) - 1)).astype(np.intp)]
+        elif not self._has_components:
+            return SourceSlices(values, None)
+        return SourceSlices(luma(values), chroma(values) if self.is_color else None)

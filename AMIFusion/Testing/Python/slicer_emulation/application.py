@@ -1,0 +1,182 @@
+"""`slicer.app`, its main window and its layout."""
+
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property, Signal
+
+from . import qt_signals, settings
+
+
+class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
+    """The tool bar that says which module is open."""
+
+    moduleSelected = Signal(str)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._module = "Welcome"
+
+    def selectModule(self, name):
+        """Open a module."""
+        if name != self._module:
+            self._module = name
+            self.moduleSelected.emit(name)
+
+    selectedModule = Property(str, lambda self: self._module)
+
+
+class qSlicerMainWindow(QtWidgets.QMainWindow):
+    """The main window: a status bar and the module selector."""
+
+    def __init__(self):
+        super().__init__()
+        self.setObjectName("qSlicerMainWindow")
+        self._selector = qSlicerModuleSelectorToolBar(self)
+
+    def moduleSelector(self):
+        """The module selector."""
+        return self._selector
+
+
+class qMRMLSliceWidget(QtWidgets.QWidget):
+    """A slice view: the real slice logic without a picture."""
+
+    def __init__(self, parent, logic):
+        super().__init__(parent)
+        self._logic = logic
+
+    def sliceLogic(self):
+        """The real vtkMRMLSliceLogic."""
+        return self._logic
+
+    def mrmlSliceNode(self):
+        """The slice node."""
+        return self._logic.GetSliceNode()
+
+    def mrmlSliceCompositeNode(self):
+        """The composite node, which holds the layers."""
+        return self._logic.GetSliceCompositeNode()
+
+
+class qSlicerLayoutManager(QtCore.QObject):
+    """Three slice views and no 3D view."""
+
+    layoutChanged = Signal(int)
+
+    def __init__(self, parent, window, logics):
+        super().__init__(parent)
+        self._logics, self._layout = logics, 0
+        self._widgets = {name: qMRMLSliceWidget(window, logic) for name, logic in logics.slices.items()}
+
+    def sliceViewNames(self):
+        """Names of the slice views."""
+        return tuple(self._widgets)
+
+    def sliceWidget(self, name):
+        """A slice view, or None."""
+        return self._widgets.get(name)
+
+    def mrmlSliceLogics(self):
+        """The slice logics, as a vtkCollection."""
+        return self._logics.application.GetSliceLogics()
+
+    def setLayout(self, layout):
+        """Choose a layout."""
+        self._layout = layout
+        self.layoutChanged.emit(layout)
+
+    def resetSliceViews(self):
+        """Fit the slices to what they show."""
+        for logic in self._logics.slices.values():
+            logic.FitSliceToBackground()
+
+    def resetThreeDViews(self):
+        """There is no 3D view."""
+
+    threeDViewCount = Property(int, lambda self: 0)
+    layout = Property(int, lambda self: self._layout, setLayout)
+
+
+class qSlicerApplication(QtCore.QObject):
+    """The application object."""
+
+    startupCompleted = Signal()
+    aboutToQuit = Signal()
+
+    def __init__(self, qt_application, logics, io_manager, module_manager):
+        super().__init__()
+        self._qt, self._logics, self._io, self._modules = qt_application, logics, io_manager, module_manager
+        self._main_window, self._testing = qSlicerMainWindow(), False
+        self._layout_manager = qSlicerLayoutManager(self, self._main_window, logics)
+        qt_signals.connect(self._main_window.moduleSelector(), "moduleSelected(QString)", module_manager.enter)
+        qt_application.aboutToQuit.connect(self.aboutToQuit)
+
+    def testingEnabled(self):
+        """Whether Slicer was started with --testing."""
+        return self._testing
+
+    def processEvents(self, *_flags):
+        """Run what waits in the event loop."""
+        self._qt.processEvents()
+
+    def settings(self):
+        """The application's settings."""
+        return settings.ctkSettings()
+
+    userSettings = settings
+    revisionUserSettings = settings
+
+    def layoutManager(self):
+        """The layout manager."""
+        return self._layout_manager
+
+    def applicationLogic(self):
+        """The real vtkSlicerApplicationLogic."""
+        return self._logics.application
+
+    def mrmlScene(self):
+        """The scene."""
+        return self._logics.scene
+
+    def coreIOManager(self):
+        """Reads and writes nodes."""
+        return self._io
+
+    ioManager = coreIOManager
+
+    def moduleManager(self):
+        """Knows the loaded modules."""
+        return self._modules
+
+    def topLevelWidgets(self):
+        """Every top-level widget."""
+        return self._qt.topLevelWidgets()
+
+    def setOverrideCursor(self, cursor):
+        """Show another mouse cursor."""
+        self._qt.setOverrideCursor(cursor)
+
+    def restoreOverrideCursor(self):
+        """Undo the last setOverrideCursor."""
+        self._qt.restoreOverrideCursor()
+
+    def pauseRender(self):
+        """Nothing is rendered."""
+
+    def resumeRender(self):
+        """Nothing is rendered."""
+
+    applicationName = Property(str, lambda self: "Slicer")
+    applicationVersion = Property(str, lambda self: "5.10.0")
+    majorVersion = Property(int, lambda self: 5)
+    minorVersion = Property(int, lambda self: 10)
+    temporaryPath = Property(str, lambda self: self._logics.application.GetTemporaryPath())
+    slicerHome = Property(str, lambda self: self._logics.application.GetTemporaryPath())
+    slicerUserSettingsFilePath = Property(str, lambda self: settings.path())
+
+    def _reset(self):
+        """As just started: not testing, no module open, no window but the main one."""
+        self._testing = False
+        self._main_window.moduleSelector().selectModule("Welcome")
+        for widget in self._qt.topLevelWidgets():
+            if widget is not self._main_window:
+                widget.deleteLater()

@@ -1,0 +1,112 @@
+"""Modules that a scripted module imports beside Slicer itself: i18n, SampleData, PyTorchUtils, pip."""
+
+import types
+
+from .records import pip_requests
+
+
+def i18n():
+    """`slicer.i18n` with no translation installed."""
+    module = types.ModuleType("slicer.i18n")
+    module.getContext = lambda source: source.rsplit("/", 1)[-1].removesuffix(".py")
+    module.translate = lambda context, text: text
+    module.tr = lambda text: text
+    return module
+
+
+class SampleDataSource:
+    """One entry of the sample data module."""
+
+    def __init__(self, sampleName=None, sampleDescription=None, uris=None, fileNames=None, nodeNames=None,
+                 checksums=None, loadFiles=None, customDownloader=None, thumbnailFileName=None, loadFileType=None,
+                 loadFileTypes=None, loadFileProperties=None):
+        given = dict(locals())
+        given.pop("self")
+        self.__dict__.update(given)
+
+
+class SampleDataLogic:
+    """Keeps the registered sources by category; downloads only through a source's own downloader."""
+
+    sources = {}
+
+    @classmethod
+    def registerCustomSampleDataSource(cls, category="Custom", **source):
+        """Register a source; one of the same category and name is replaced."""
+        known = cls.sources.setdefault(category, [])
+        known[:] = [kept for kept in known if kept.sampleName != source.get("sampleName")]
+        known.append(SampleDataSource(**source))
+
+    def sourceForSampleName(self, name):
+        """The source of that name, or None."""
+        return next((source for kept in self.sources.values() for source in kept if source.sampleName == name), None)
+
+    def downloadSamples(self, name):
+        """Fetch a registered sample through its customDownloader."""
+        source = self.sourceForSampleName(name)
+        if source is None or source.customDownloader is None:
+            raise RuntimeError(f"the emulation downloads nothing: no customDownloader for {name}")
+        return source.customDownloader(source)
+
+    def downloadSample(self, name):
+        """The first node of a sample."""
+        nodes = self.downloadSamples(name)
+        return nodes[0] if isinstance(nodes, (list, tuple)) else nodes
+
+
+def sample_data():
+    """The module `SampleData`."""
+    module = types.ModuleType("SampleData")
+    module.SampleDataSource, module.SampleDataLogic = SampleDataSource, SampleDataLogic
+    module.downloadSample = lambda name: SampleDataLogic().downloadSample(name)
+    module.downloadSamples = lambda name: SampleDataLogic().downloadSamples(name)
+    return module
+
+
+class PyTorchUtilsLogic:
+    """The PyTorch extension's logic. A test sets `installed` and `accepts` on the class."""
+
+    installed = True
+    accepts = True
+    requests = []
+
+    def torchInstalled(self):
+        """Whether torch can be imported without asking anything."""
+        return type(self).installed
+
+    def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
+                     torchvisionVersionRequirement=None):
+        """Install torch (here: note it down) and give it, or None where the user declines."""
+        self.requests.append({"askConfirmation": askConfirmation, "forceComputationBackend": forceComputationBackend,
+                              "torchVersionRequirement": torchVersionRequirement})
+        if not type(self).accepts:
+            return None
+        type(self).installed = True
+        return self.torch
+
+    @property
+    def torch(self):
+        """torch, installed first where it is missing."""
+        if not self.torchInstalled() and self.installTorch() is None:
+            return None
+        import torch
+
+        return torch
+
+
+def pytorch_utils():
+    """The module `PyTorchUtils`."""
+    module = types.ModuleType("PyTorchUtils")
+    module.PyTorchUtilsLogic = PyTorchUtilsLogic
+    return module
+
+
+def pip_install(requirements):
+    """Note down what Slicer would install."""
+    pip_requests.append(requirements)
+
+
+def clear():
+    """As after a start of Slicer with the PyTorch extension and torch installed."""
+    PyTorchUtilsLogic.requests.clear()
+    PyTorchUtilsLogic.installed = PyTorchUtilsLogic.accepts = True
