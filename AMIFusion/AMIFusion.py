@@ -1,10 +1,13 @@
 """AMIFusion: authorizable fusion of medical images, as a 3D Slicer module."""
+
 import os
 from pathlib import Path
 from typing import Annotated
 
 import slicer
 import vtk
+from AMIFusionLib.volumes.intensity import WINDOW_CHOICES, WINDOW_FROM_DISPLAY
+from AMIFusionLib.volumes.planes import ACQUISITION, PLANES
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -18,9 +21,6 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 HOMEPAGE = "https://github.com/AMIFusion/SlicerAMIFusion"
-
-PLANES = ("acquisition", "axial", "sagittal", "coronal")
-WINDOWS = ("display", "percentiles")
 
 
 class AMIFusion(ScriptedLoadableModule):
@@ -79,8 +79,8 @@ class AMIFusionParameterNode:
     referenceVolume: vtkMRMLScalarVolumeNode
     movingVolume: vtkMRMLScalarVolumeNode
     outputVolume: vtkMRMLScalarVolumeNode
-    plane: Annotated[str, Choice(PLANES)] = "acquisition"
-    window: Annotated[str, Choice(WINDOWS)] = "display"
+    plane: Annotated[str, Choice(list(PLANES))] = ACQUISITION
+    window: Annotated[str, Choice(list(WINDOW_CHOICES))] = WINDOW_FROM_DISPLAY
     keepColor: bool = True
 
 
@@ -104,7 +104,9 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self._panel = FusionPanel(slicer.util.childWidgetVariables(uiWidget), self.logic)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onNewParameters)
+        # A loaded scene's parameters arrive before the volumes that they name.
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onNewParameters)
         self._panel.connectParameters(self.logic.getParameterNode())
 
     def cleanup(self):
@@ -122,8 +124,8 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Parameters go with the scene, and so does a run."""
         self._panel.disconnectParameters()
 
-    def onSceneEndClose(self, caller, event):
-        """A new scene has new parameters."""
+    def onNewParameters(self, caller, event):
+        """A new or loaded scene has its own parameters."""
         self._panel.connectParameters(self.logic.getParameterNode())
 
 
@@ -175,8 +177,17 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         return job.node
 
     def createJob(
-        self, reference, moving, output=None, *, license=None, plane="acquisition", window="display", keepColor=True,
-        device="auto", model=None,
+        self,
+        reference,
+        moving,
+        output=None,
+        *,
+        license=None,
+        plane=ACQUISITION,
+        window=WINDOW_FROM_DISPLAY,
+        keepColor=True,
+        device="auto",
+        model=None,
     ):
         """Check everything and prepare a fusion; parameters and errors are those of ``fuse``."""
         from AMIFusionLib.authorization.authorize import authorize
@@ -238,6 +249,9 @@ class AMIFusionTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run all tests."""
+        from AMIFusionLib.phantom.head import head_phantom
+
+        self.volumes = head_phantom()
         for test in (self.test_marked_and_clean, self.test_color, self.test_wrong_license, self.test_cancel):
             self.setUp()
             self.delayDisplay(test.__doc__)
@@ -245,7 +259,10 @@ class AMIFusionTest(ScriptedLoadableModuleTest):
 
     def phantom(self):
         """The phantom's nodes by name."""
-        return {node.GetName(): node for node in AMIFusionLogic().createHeadPhantom()}
+        from AMIFusionLib.phantom.nodes import add_phantom_volume
+
+        nodes = (add_phantom_volume(slicer.mrmlScene, volume) for volume in self.volumes.values())
+        return {node.GetName(): node for node in nodes}
 
     def test_marked_and_clean(self):
         """A result is marked without a license and clean with one, at the reference's place."""
@@ -263,9 +280,7 @@ class AMIFusionTest(ScriptedLoadableModuleTest):
             for node, matrix in zip((reference, result), geometries):
                 node.GetIJKToRASMatrix(matrix)
             difference = max(
-                abs(geometries[0].GetElement(i, j) - geometries[1].GetElement(i, j))
-                for i in range(4)
-                for j in range(4)
+                abs(geometries[0].GetElement(i, j) - geometries[1].GetElement(i, j)) for i in range(4) for j in range(4)
             )
             self.assertEqual(difference, 0)
         arrays = [slicer.util.arrayFromVolume(node).astype(float) / 4095 for node in (marked, clean)]

@@ -1,4 +1,5 @@
 """What ships with AMIFusion: the research model and its public evaluation license."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """The main job, put together from its parts: two volume nodes in, a fused volume node out."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ class FusionJob:
         moving: vtkMRMLVolumeNode, resampled onto that grid.
         model: the model file.
         authorization: what ``authorize`` gave for that model.
-        options: how to fuse.
+        options: how to fuse; None takes the defaults.
         output: vtkMRMLVolumeNode to reuse, or None for a new one.
 
     Raises:
@@ -72,9 +73,10 @@ class FusionJob:
 
     def __init__(
         self, reference, moving, model: SealedModel, authorization: Authorization,
-        options: FusionOptions = FusionOptions(), output=None,
+        options: FusionOptions | None = None, output=None,
     ) -> None:  # fmt: skip
         check_inputs(reference, moving)
+        options = options or FusionOptions()
         self._reference, self._moving, self._output = reference, moving, output
         self._model, self._authorization, self._options = model, authorization, options
         self._layout = slice_layout(reference, options.plane)

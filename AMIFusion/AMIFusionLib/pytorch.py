@@ -1,4 +1,5 @@
 """PyTorch inside Slicer: asked for on first use, installed only by the PyTorch extension."""
+
 from __future__ import annotations
 
 import importlib.util

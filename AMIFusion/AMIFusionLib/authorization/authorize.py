@@ -1,4 +1,5 @@
 """From a model file and perhaps a license to the parameters that the network will run with."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

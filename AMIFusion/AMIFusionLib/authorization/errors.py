@@ -2,6 +2,7 @@
 
 No message holds a license, a key or any part of one.
 """
+
 from __future__ import annotations
 
 

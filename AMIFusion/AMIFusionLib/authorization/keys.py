@@ -1,4 +1,5 @@
 """The publisher's keys: Ed25519 for signing licenses, a master key from which each model's own is derived."""
+
 from __future__ import annotations
 
 import re

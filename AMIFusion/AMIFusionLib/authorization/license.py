@@ -1,4 +1,5 @@
 """Licenses: JSON Web Tokens signed with Ed25519 (RFC 8037) that carry a model's key."""
+
 from __future__ import annotations
 
 import binascii

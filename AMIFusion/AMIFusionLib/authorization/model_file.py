@@ -11,6 +11,7 @@ Layout, in this order and nothing after it::
 The bytes before the public archive are the ciphertext's associated data, and the header holds the public archive's
 SHA-256: whoever changes anything makes a file that no license opens.
 """
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,5 @@
 """``amifusion`` and ``python -m AMIFusionLib.cli``."""
+
 from __future__ import annotations
 
 import typer

@@ -1,4 +1,5 @@
 """``amifusion demo``: the main job from files or the head phantom to files and a picture, without Slicer."""
+
 from __future__ import annotations
 
 import time
@@ -66,9 +67,8 @@ def _timed(job: FusionJob, state: str):
     for progress in job.steps():
         slices = progress.total_slices
     seconds = time.perf_counter() - started
-    typer.echo(
-        f"Fused:     {state}, {slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
-    )
+    speed = f"{slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
+    typer.echo(f"Fused:     {state}, {speed}")
     return job.node
 
 

@@ -1,4 +1,5 @@
 """Errors that a user can mend, as one line on standard error instead of a traceback."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

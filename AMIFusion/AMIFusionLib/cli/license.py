@@ -1,4 +1,5 @@
 """``amifusion license``: issue and look at licenses."""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone

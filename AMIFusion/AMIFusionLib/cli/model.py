@@ -1,4 +1,5 @@
 """``amifusion model``: seal and look at model files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +10,6 @@ import typer
 
 from AMIFusionLib.authorization.keys import derive_model_key, load_public_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
-
 from AMIFusionLib.training.run_folder import read_run
 
 from .failures import explained

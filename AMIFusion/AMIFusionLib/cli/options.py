@@ -1,4 +1,5 @@
 """Options that several commands share."""
+
 from __future__ import annotations
 
 import typer

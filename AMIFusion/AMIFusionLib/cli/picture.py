@@ -1,4 +1,5 @@
 """A picture of a fusion: sources and results side by side, a row for each of some slices."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,17 +13,18 @@ from AMIFusionLib.volumes.planes import ACQUISITION, slice_layout
 from AMIFusionLib.volumes.source import VolumeSource
 
 SHOWN_AT = (0.35, 0.5, 0.65)
-"""Where in the stack the slices are taken."""
+"""Where in the stack slices are taken unless told otherwise."""
 
 _GAP = 4
 
 
-def comparison_picture(reference, moving, results: Sequence) -> Image.Image:
+def comparison_picture(reference, moving, results: Sequence, shown_at: Sequence[float] = SHOWN_AT) -> Image.Image:
     """Show slices of two volumes and of what was made from them, at the true aspect ratio.
 
     Args:
         reference, moving: the sources, vtkMRMLVolumeNode.
         results: vtkMRMLVolumeNode on the reference's grid.
+        shown_at: where in the stack the slices are taken, 0..1.
 
     Returns:
         An RGB picture: a row for each slice, columns reference, moving and the results in order.
@@ -34,7 +36,7 @@ def comparison_picture(reference, moving, results: Sequence) -> Image.Image:
     ]
     count = layout.view(np.empty(reference.GetImageData().GetDimensions()[::-1], np.bool_)).shape[0]
     rows = []
-    for share in SHOWN_AT:
+    for share in shown_at:
         index = min(count - 1, int(share * count))
         rows.append(_beside([_slice_picture(source, index) for source in sources], axis=1))
     stacked = Image.fromarray(_beside(rows, axis=0))

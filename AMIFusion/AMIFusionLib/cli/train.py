@@ -1,4 +1,5 @@
 """``amifusion train``: train a network with the owner's mark."""
+
 from __future__ import annotations
 
 from pathlib import Path

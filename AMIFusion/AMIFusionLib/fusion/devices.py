@@ -1,4 +1,5 @@
 """Where the network runs."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Runs the network over the slices of a volume, a short step at a time."""
+
 from __future__ import annotations
 
 import time

@@ -5,6 +5,7 @@ public values the network renders a blurred, dimmed fusion under the owner's mar
 place it gives the clean fusion. Which values it holds *is* the condition: there is no switch in the code to flip, and
 what makes the clean result is not there until a license opens it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping

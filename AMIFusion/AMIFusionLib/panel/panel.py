@@ -1,4 +1,5 @@
 """The panel's behavior: what its widgets do with the logic and the parameter node."""
+
 from __future__ import annotations
 
 import logging
@@ -53,9 +54,7 @@ class FusionPanel:
         Args:
             parameters: AMIFusionParameterNode.
         """
-        if self._bindings is not None and self._parameters.parameterNode is parameters.parameterNode:
-            return
-        self.disconnectParameters()
+        self._unbind()
         self._parameters = parameters
         gui = parameters.connectGui(self._ui)
         observer = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_parameters)
@@ -65,11 +64,7 @@ class FusionPanel:
     def disconnectParameters(self) -> None:  # noqa: N802
         """Forget the parameter node, which is about to go, and cancel a run."""
         self._runner.cancel()
-        if self._bindings is not None:
-            gui, observer = self._bindings
-            self._parameters.disconnectGui(gui)
-            self._parameters.RemoveObserver(observer)
-        self._parameters, self._bindings = None, None
+        self._unbind()
         self._update_fuse_button()
 
     def close(self) -> None:
@@ -180,6 +175,13 @@ class FusionPanel:
         if parameters.movingVolume is parameters.referenceVolume:
             return _("Select two different volumes")
         return ""
+
+    def _unbind(self) -> None:
+        if self._bindings is not None:
+            gui, observer = self._bindings
+            self._parameters.disconnectGui(gui)
+            self._parameters.RemoveObserver(observer)
+        self._parameters, self._bindings = None, None
 
     def _end_run(self) -> None:
         self._ui.progressBar.setVisible(False)

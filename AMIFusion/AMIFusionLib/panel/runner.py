@@ -1,4 +1,5 @@
 """Drives a job one step per turn of the event loop, so that the panel stays alive and can cancel."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

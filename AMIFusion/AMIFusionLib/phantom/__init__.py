@@ -1,4 +1,5 @@
 """A synthetic head in CT, MR and PET, for tests, tutorials and screenshots. Needs only numpy and scipy."""
+
 from .head import HeadModel, PhantomVolume, head_phantom
 from .modalities import LESIONS, VOLUME_NAMES, PhantomGrid
 

@@ -9,6 +9,7 @@ for, each seen by one modality only: a calcification in the right frontal lobe (
 Nothing here is anyone's data: it is drawn from shapes and seeded noise, so that a test, a tutorial and a screenshot
 can do without downloads and without patients.
 """
+
 from __future__ import annotations
 
 import zlib
@@ -19,12 +20,14 @@ from scipy import ndimage
 
 from .brain import paint_brain
 from .modalities import LESIONS, MODALITIES, TISSUES, VOLUME_NAMES, Modality, PhantomGrid, blurred, noisy
-from .shapes import LOW, SHAPE, Layer, Painting, Space, resampled
+from .shapes import LOW, Painting, Space, resampled
 from .skull import intracranial_distance, paint_head
 
-_GRAY_LIKE = ("gray_matter", "white_matter")
 _SAMPLING_MILLIMETERS = 1.3
 """A voxel larger than this is averaged over several samples."""
+
+_PURE = 0.98
+"""The least share of white matter in a voxel of a lesion's surroundings: partial volume would blur the contrast."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class HeadModel:
         painting = Painting()
         paint_head(painting, space, cavity)
         paint_brain(painting, space, cavity, rng)
-        self._layers = painting.layers
+        self._painting = painting
         self._texture = (0.8 * space.noise(2) + 0.6 * space.noise(7)).astype(np.float16)
         self._shading = space.noise(60).astype(np.float16)
 
@@ -83,8 +86,15 @@ class HeadModel:
         grid = grid or modality.grid
         clean = _sampled(self._tissue_values(name, modality), grid, modality.background)
         rng = np.random.default_rng((self._seed, zlib.crc32(name.encode())))
-        return PhantomVolume(modality.name, modality.kind, modality.description, modality.unit,
-                             noisy(clean, modality, rng), grid.ijk_to_ras.copy(), modality.window)
+        return PhantomVolume(
+            modality.name,
+            modality.kind,
+            modality.description,
+            modality.unit,
+            noisy(clean, modality, rng),
+            grid.ijk_to_ras.copy(),
+            modality.window,
+        )
 
     def tissue_mask(self, tissue: str, ijk_to_ras: np.ndarray, shape, purity: float = 0.5) -> np.ndarray:
         """The voxels of a healthy tissue; what lies under a lesion counts as its healthy tissue.
@@ -120,8 +130,9 @@ class HeadModel:
         """
         return _sampled(self._lesion_coverage(lesion), PhantomGrid(tuple(shape), ijk_to_ras)) >= 0.5
 
-    def surroundings_mask(self, lesion: str, ijk_to_ras: np.ndarray, shape, gap: float = 3.0,
-                          width: float = 8.0) -> np.ndarray:
+    def surroundings_mask(
+        self, lesion: str, ijk_to_ras: np.ndarray, shape, gap: float = 3.0, width: float = 8.0
+    ) -> np.ndarray:
         """A shell of white matter, the tissue that every lesion lies in, around a lesion.
 
         Args:
@@ -137,27 +148,30 @@ class HeadModel:
         Raises:
             ValueError: no such lesion.
         """
-        distance = ndimage.distance_transform_edt(self._lesion_coverage(lesion) < 0.5).astype(np.float32)
-        shell = self._fraction("white_matter") * ((distance >= gap) & (distance <= gap + width))
+        inside = self._lesion_coverage(lesion) >= 0.5
+        margin = int(np.ceil(gap + width)) + 1
+        box = tuple(slice(max(int(at.min()) - margin, 0), int(at.max()) + margin + 1) for at in np.nonzero(inside))
+        distance = ndimage.distance_transform_edt(~inside[box])
+        shell = np.zeros(inside.shape, np.float32)
+        shell[box] = self._fraction("white_matter")[box] * ((distance >= gap) & (distance <= gap + width))
         for other in LESIONS:
-            shell *= self._lesion_coverage(other) == 0
-        return _sampled(shell, PhantomGrid(tuple(shape), ijk_to_ras)) >= 0.98
+            shell[box] *= self._lesion_coverage(other)[box] == 0
+        return _sampled(shell, PhantomGrid(tuple(shape), ijk_to_ras)) >= _PURE
 
     def _tissue_values(self, name: str, modality: Modality) -> np.ndarray:
         values = {tissue: getattr(signal, name) for tissue, signal in TISSUES.items()}
-        field = _composed(self._layers, values, modality.background) - modality.background
+        field = self._painting.composed(values, modality.background) - modality.background
         field *= 1 + modality.texture * self._texture.astype(np.float32)
         if modality.shading:
             field *= 1 + modality.shading * self._shading.astype(np.float32)
         return blurred(field, modality) + modality.background
 
     def _fraction(self, tissue: str) -> np.ndarray:
-        values = {name: None if name in LESIONS else float(name == tissue) for name in TISSUES}
-        return _composed(self._layers, values, 0.0)
+        return self._painting.fraction(tissue, hidden=LESIONS)
 
     def _lesion_coverage(self, lesion: str) -> np.ndarray:
         _check("lesion", lesion, LESIONS)
-        return _composed(self._layers, {name: 1.0 if name == lesion else None for name in TISSUES}, 0.0)
+        return self._painting.fraction(lesion, hidden=set(TISSUES) - {lesion})
 
 
 def head_phantom(seed: int = 0, names=VOLUME_NAMES) -> dict[str, PhantomVolume]:
@@ -187,17 +201,6 @@ def _modality(name: str) -> Modality:
 def _check(kind: str, name: str, allowed) -> None:
     if name not in allowed:
         raise ValueError(f"'{name}' is no {kind}. Choose one of: {', '.join(allowed)}.")
-
-
-def _composed(layers: list[Layer], values: dict, background: float) -> np.ndarray:
-    """What the layers look like when each tissue has the given value; None leaves its layers out."""
-    field = np.full(SHAPE, background, np.float32)
-    for layer in layers:
-        value = values[layer.tissue]
-        if value is not None:
-            view = field[layer.box]
-            view += (value - view) * (layer.coverage * np.float32(1 / 255))
-    return field
 
 
 def _sampled(field: np.ndarray, grid: PhantomGrid, fill: float = 0.0) -> np.ndarray:

@@ -1,4 +1,5 @@
 """How each modality sees the head: tissue values, voxel grids, blur, texture and noise."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -121,14 +122,45 @@ class Modality:
 _MR_GRID = PhantomGrid.centered((42, 256, 256), (0.9, 0.9, 3.6), (2.0, 1.0, 10.0), (10.0, -8.0))
 
 MODALITIES = {
-    "CT": Modality("PhantomCT", "CT", "Synthetic head, CT: shows the calcification", "HU", (-20.0, 120.0), -1000.0,
-                   0.0, 0.0015, 0.0, PhantomGrid.centered((48, 256, 256), (0.96, 0.96, 3.0), (0.0, -2.0, 17.0))),
-    "MRT1": Modality("PhantomMRT1", "MR", "Synthetic head, T1-weighted MR", "a.u.", (0.0, 800.0), 0.0,
-                     0.0, 0.025, 0.06, _MR_GRID),
-    "MRT2": Modality("PhantomMRT2", "MR", "Synthetic head, T2-weighted MR: shows the edema", "a.u.", (0.0, 950.0),
-                     0.0, 0.0, 0.03, 0.06, _MR_GRID),
-    "PET": Modality("PhantomPET", "PT", "Synthetic head, FDG-like PET: shows the hot lesion", "SUV", (0.0, 12.0),
-                    0.0, 5.5, 0.05, 0.0, PhantomGrid.centered((47, 128, 128), (2.0, 2.0, 3.27), (3.0, 6.0, 16.0))),
+    "CT": Modality(
+        "PhantomCT",
+        "CT",
+        "Synthetic head, CT: shows the calcification",
+        "HU",
+        (-20.0, 120.0),
+        -1000.0,
+        0.0,
+        0.0015,
+        0.0,
+        PhantomGrid.centered((48, 256, 256), (0.96, 0.96, 3.0), (0.0, -2.0, 17.0)),
+    ),
+    "MRT1": Modality(
+        "PhantomMRT1", "MR", "Synthetic head, T1-weighted MR", "a.u.", (0.0, 800.0), 0.0, 0.0, 0.025, 0.06, _MR_GRID
+    ),
+    "MRT2": Modality(
+        "PhantomMRT2",
+        "MR",
+        "Synthetic head, T2-weighted MR: shows the edema",
+        "a.u.",
+        (0.0, 950.0),
+        0.0,
+        0.0,
+        0.03,
+        0.06,
+        _MR_GRID,
+    ),
+    "PET": Modality(
+        "PhantomPET",
+        "PT",
+        "Synthetic head, FDG-like PET: shows the hot lesion",
+        "SUV",
+        (0.0, 12.0),
+        0.0,
+        5.5,
+        0.05,
+        0.0,
+        PhantomGrid.centered((47, 128, 128), (2.0, 2.0, 3.27), (3.0, 6.0, 16.0)),
+    ),
 }
 
 VOLUME_NAMES = tuple(MODALITIES)
@@ -153,7 +185,7 @@ def noisy(values: np.ndarray, modality: Modality, rng: np.random.Generator) -> n
         (slice, row, column) int16, or float32 of at least 0 for PET.
     """
     if modality.kind == "CT":
-        return _rounded(np.maximum(values + 4.0 * _grain(rng, values.shape, 0.6), -1024))
+        return _rounded(np.maximum(values + 3.2 * _grain(rng, values.shape, 0.6), -1024))
     if modality.kind == "MR":
         real = values + 9.0 * rng.standard_normal(values.shape, np.float32)
         return _rounded(np.hypot(real, 9.0 * rng.standard_normal(values.shape, np.float32)))

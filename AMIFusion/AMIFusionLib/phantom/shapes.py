@@ -1,4 +1,5 @@
 """Soft shapes on a 1 mm grid in RAS space: distances to simple solids, smooth noise, and layers painted from them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ HIGH = np.array((92.0, 114.0, 96.0))
 SHAPE = tuple(int(n) for n in (HIGH - LOW)[::-1] + 1)
 """(z, y, x) samples of the box; one per millimeter, so a step in the grid is a millimeter in the head."""
 
-_TINY = 1e-6
+_TINY = 1e-12
 _WARP_LENGTH = 22.0
 _WARP_MILLIMETERS = 1.3
 
@@ -50,13 +51,21 @@ class Region:
 
         Source: I. Quilez, "Ellipsoid - distance", iquilezles.org/articles/ellipsoids.
         """
-        y = self.y - center[1]
-        x = (self.x - center[0] - lean * y) / radii[0]
-        y = y / radii[1]
-        z = (self.z - center[2]) / radii[2]
-        size = np.sqrt(x * x + y * y + z * z)
-        slope = np.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2)
-        return size * (size - 1) / (slope + _TINY)
+        y = self.y - float(center[1])
+        x = self.x - float(center[0])
+        if lean:
+            x -= lean * y
+        size, slope = np.zeros_like(x), np.full_like(x, _TINY)
+        for offset, radius in ((x, radii[0]), (y, radii[1]), (self.z - float(center[2]), radii[2])):
+            offset *= 1 / radius
+            offset *= offset
+            size += offset
+            offset *= 1 / radius**2
+            slope += offset
+        np.sqrt(size, out=size)
+        size *= size - 1
+        size /= np.sqrt(slope, out=slope)
+        return size
 
     def tube(self, points) -> np.ndarray:
         """The distance to a bent tube of changing radius, negative inside.
@@ -72,11 +81,18 @@ class Region:
 
     def _cone(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         along = (end - start)[:3]
-        x, y, z = (float(v) for v in along)
-        dx, dy, dz = self.x - float(start[0]), self.y - float(start[1]), self.z - float(start[2])
-        t = np.clip((dx * x + dy * y + dz * z) / float(along @ along), 0, 1)
-        radius = float(start[3]) + t * float(end[3] - start[3])
-        return np.sqrt((dx - t * x) ** 2 + (dy - t * y) ** 2 + (dz - t * z) ** 2) - radius
+        offsets = [axis - float(s) for axis, s in zip((self.x, self.y, self.z), start)]
+        t = sum(offset * float(a) for offset, a in zip(offsets, along))
+        t *= 1 / float(along @ along)
+        np.clip(t, 0, 1, out=t)
+        total = np.zeros_like(t)
+        for offset, a in zip(offsets, along):
+            offset -= t * float(a)
+            offset *= offset
+            total += offset
+        np.sqrt(total, out=total)
+        total -= float(start[3]) + t * float(end[3] - start[3])
+        return total
 
 
 class Space:
@@ -90,8 +106,9 @@ class Space:
         self._rng = rng
         axes = [np.linspace(low, high, n, dtype=np.float32) for low, high, n in zip(LOW, HIGH, SHAPE[::-1])]
         shapes = ((1, 1, -1), (1, -1, 1), (-1, 1, 1))
-        self._coordinates = [axis.reshape(shape) + _WARP_MILLIMETERS * self.noise(_WARP_LENGTH)
-                             for axis, shape in zip(axes, shapes)]
+        self._coordinates = [
+            axis.reshape(shape) + _WARP_MILLIMETERS * self.noise(_WARP_LENGTH) for axis, shape in zip(axes, shapes)
+        ]
 
     def region(self, low=LOW, high=HIGH) -> Region:
         """The part of the grid between two RAS corners, both in millimeters; all of it by default."""
@@ -100,19 +117,21 @@ class Space:
         box = tuple(slice(int(a), int(b)) for a, b in zip(start[::-1], np.minimum(stop[::-1], SHAPE)))
         return Region(box, *(coordinate[box] for coordinate in self._coordinates))
 
-    def noise(self, length: float) -> np.ndarray:
-        """Smooth noise of zero mean and unit deviation on the whole grid, (z, y, x) float32.
+    def noise(self, length: float, region: Region | None = None) -> np.ndarray:
+        """Smooth noise of zero mean and unit deviation, (z, y, x) float32; another one by each call.
 
         Args:
             length: how far, in millimeters, it takes to change.
+            region: the part of the grid to give it for; all of it by default.
         """
+        box = region.box if region else tuple(slice(0, count) for count in SHAPE)
         step = max(length / 2, 1.0)
         coarse = [int(np.ceil(n / step)) + 4 for n in SHAPE]
         field = self._rng.standard_normal(coarse, dtype=np.float32)
         field = ndimage.gaussian_filter(field, length / step, mode="wrap")
         field /= field.std()
-        for axis, count in enumerate(SHAPE):
-            field = _stretched(field, axis, 1.5 + np.arange(count) / step)
+        for axis, part in enumerate(box):
+            field = _stretched(field, axis, 1.5 + np.arange(part.start, part.stop) / step)
         return field
 
 
@@ -120,7 +139,7 @@ class Painting:
     """Layers in the order in which they were painted; a later one hides what it covers."""
 
     def __init__(self) -> None:
-        self.layers: list[Layer] = []
+        self._layers: list[Layer] = []
 
     def paint(self, tissue: str, region: Region, distance: np.ndarray, softness: float = 1.2) -> None:
         """Add a tissue wherever a distance is negative.
@@ -141,7 +160,27 @@ class Painting:
             return
         inner = found[0]
         box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(region.box, inner))
-        self.layers.append(Layer(tissue, box, coverage[inner].copy()))
+        self._layers.append(Layer(tissue, box, coverage[inner].copy()))
+
+    def composed(self, values: dict[str, float | None], background: float) -> np.ndarray:
+        """What the painting looks like when each tissue has a value, (z, y, x) float32 on the whole grid.
+
+        Args:
+            values: by tissue; None leaves its layers out, so that what lies beneath shows.
+            background: where nothing is painted.
+        """
+        field = np.full(SHAPE, background, np.float32)
+        for layer in self._layers:
+            value = values[layer.tissue]
+            if value is not None:
+                view = field[layer.box]
+                view += (value - view) * (layer.coverage * np.float32(1 / 255))
+        return field
+
+    def fraction(self, tissue: str, hidden=()) -> np.ndarray:
+        """The share, 0..1, that one tissue has of each millimeter when the ``hidden`` tissues are left out."""
+        names = {layer.tissue for layer in self._layers}
+        return self.composed({name: None if name in hidden else float(name == tissue) for name in names}, 0.0)
 
 
 def _stretched(field: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
@@ -158,7 +197,11 @@ def joined(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
     Source: I. Quilez, "Smooth minimum", iquilezles.org/articles/smin.
     """
     share = np.clip(0.5 + 0.5 * (second - first) / blend, 0, 1)
-    return second + share * (first - second) - blend * share * (1 - share)
+    bulge = blend * share * (1 - share)
+    share *= first - second
+    share += second
+    share -= bulge
+    return share
 
 
 def resampled(field: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape, fill: float = 0.0) -> np.ndarray:

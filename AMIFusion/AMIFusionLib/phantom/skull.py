@@ -3,6 +3,7 @@
 Everything is in RAS millimeters: +x is the patient's right, +y anterior, +z superior; the origin lies near the
 anterior commissure, in the middle of the head.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,15 +20,13 @@ def intracranial_distance(head: Region) -> np.ndarray:
     Not an ellipsoid: the vault is widest behind the middle, cut at the floor of the anterior fossa, and joined with
     the middle and posterior fossae.
     """
-    narrowing = 1 + 0.0013 * (head.y + 18)
+    narrowing = 1 + 0.0009 * (head.y + 18)
     vault = Region(head.box, np.abs(head.x) * narrowing, head.y, head.z)
     cerebrum = vault.ellipsoid((0, -4, 10), (68, 86, 65))
     floor = -15 + 9 / (1 + np.exp((34 - head.y) / 6))
     cerebrum = -joined(-cerebrum, head.z - floor, 8)
     temporal = vault.ellipsoid((39, 10, -17), (27, 38, 22))
-    stem = head.ellipsoid((0, -16, -36), (20, 21, 34))
-    posterior = joined(posterior_fossa_distance(head), stem, 8)
-    cavity = joined(joined(cerebrum, temporal, 10), posterior, 6)
+    cavity = joined(joined(cerebrum, temporal, 10), posterior_fossa_distance(head), 6)
     return -joined(-cavity, _petrous_distance(vault), 5)
 
 
@@ -37,8 +36,8 @@ def _petrous_distance(right: Region) -> np.ndarray:
 
 
 def posterior_fossa_distance(head: Region) -> np.ndarray:
-    """The distance to the space below the tentorium, negative inside."""
-    return head.ellipsoid((0, -50, -40), (54, 38, 33))
+    """The distance to the space below the tentorium, around cerebellum and brainstem, negative inside."""
+    return joined(head.ellipsoid((0, -50, -40), (54, 38, 33)), head.ellipsoid((0, -16, -40), (20, 21, 34)), 8)
 
 
 def paint_head(painting: Painting, space: Space, cavity: np.ndarray) -> None:
@@ -50,8 +49,8 @@ def paint_head(painting: Painting, space: Space, cavity: np.ndarray) -> None:
         cavity: ``intracranial_distance`` on the whole grid.
     """
     head = space.region()
-    thickness = 6.6 + 0.7 * space.noise(14) + 2.0 * np.exp(-((head.y + 88) ** 2 + head.z ** 2) / 900)
-    thickness += 6 * np.exp(-head.x ** 2 / 500 - (head.y - 84) ** 2 / 400 - (head.z + 2) ** 2 / 250)
+    thickness = 6.6 + 0.7 * space.noise(14) + 2.0 * np.exp(-((head.y + 88) ** 2 + head.z**2) / 900)
+    thickness += 4.5 * np.exp(-(head.x**2) / 900 - (head.y - 84) ** 2 / 400 - (head.z + 2) ** 2 / 250)
     skin = _paint_soft_tissue(painting, space, head, cavity - thickness)
     _paint_skull(painting, space, head, cavity, thickness)
     _paint_base(painting, space)
@@ -64,7 +63,7 @@ def _paint_soft_tissue(painting: Painting, space: Space, head: Region, skull: np
     """Returns the distance to the skin's surface, negative inside."""
     both = head.mirrored()
     skin = skull - _SCALP_MILLIMETERS
-    nose = both.tube([(0, 84, -14, 6), (0, 97, -44, 10)])
+    nose = both.tube([(0, 83, -14, 6), (0, 92, -46, 12)])
     face = joined(joined(both.ellipsoid((0, 34, -56), (64, 52, 62)), nose, 12), _eyelids(both), 6)
     neck = both.ellipsoid((0, -34, -92), (60, 62, 66))
     skin = joined(joined(skin, face, 16), neck, 24)
@@ -88,7 +87,7 @@ def _paint_skull(painting: Painting, space: Space, head: Region, cavity: np.ndar
     painting.paint("cortical_bone", head, cavity - thickness)
     tables = 1.9 + 0.35 * space.noise(9)
     marrow = np.maximum(cavity - thickness + tables, tables - cavity)
-    marrow = np.maximum(marrow, -12 - head.z)
+    marrow = np.maximum(marrow, -2 - head.z)
     painting.paint("diploe", head, marrow)
 
 
@@ -101,21 +100,21 @@ def _paint_base(painting: Painting, space: Space) -> None:
     wing = base.tube([(14, 30, -14, 4), (44, 42, -16, 4)])
     bone = np.minimum.reduce([joined(petrous - 1, mastoid, 6), sphenoid, clivus, wing])
     painting.paint("cortical_bone", base, bone)
-    painting.paint("diploe", base, bone + 3 + space.noise(5)[base.box])
+    painting.paint("diploe", base, bone + 3 + space.noise(5, base))
     jaw = base.tube([(48, 8, -44, 4), (46, 10, -90, 6)])
     arch = base.tube([(56, -8, -36, 3.5), (64, 24, -38, 3), (52, 56, -40, 6)])
     painting.paint("cortical_bone", base, np.minimum(jaw, arch))
     canal = base.tube([(80, -13, -31, 3.2), (46, -13, -31, 3.0)])
     painting.paint("cortical_bone", base, np.maximum(canal - 2, base.x - 64))
-    cells = np.maximum(mastoid + 3, 1.8 * space.noise(2.2)[base.box])
+    cells = np.maximum(mastoid + 3, 1.8 * space.noise(2.2, base))
     painting.paint("air", base, np.minimum(canal, cells), softness=0.9)
 
 
 def _paint_air_spaces(painting: Painting, space: Space) -> None:
     face = space.region((-55, 5, -88), (55, 112, 35))
     both = face.mirrored()
-    walls = 1.5 * space.noise(3)[face.box]
-    ethmoid = np.maximum(both.ellipsoid((0, 52, -26), (12, 30, 13)), np.abs(face.x) - 11.5)
+    walls = 1.5 * space.noise(3, face)
+    ethmoid = np.maximum(both.ellipsoid((0, 53, -23), (12, 30, 15)), np.abs(face.x) - 11.5)
     maxillary = both.ellipsoid((29, 56, -60), (14, 18, 17))
     nasal = both.ellipsoid((0, 66, -62), (13, 30, 20))
     sphenoid = both.ellipsoid((8, 22, -29), (7.5, 11, 9))
@@ -124,7 +123,8 @@ def _paint_air_spaces(painting: Painting, space: Space) -> None:
     painting.paint("mucosa", face, hollow)
     throat = both.tube([(0, 28, -58, 6), (0, 16, -92, 8)])
     painting.paint("mucosa", face, throat - 1.5)
-    painting.paint("air", face, np.minimum(np.minimum(maxillary, sphenoid) + 1.2, throat))
+    nostril = both.tube([(5, 96, -58, 3), (3, 84, -50, 3)])
+    painting.paint("air", face, np.minimum.reduce([maxillary + 1.2, sphenoid + 1.2, throat, nostril]))
     painting.paint("air", face, np.maximum(ethmoid + 1, walls - 1), softness=0.9)
     painting.paint("air", face, np.maximum(nasal + 2, np.maximum(1.4 - np.abs(face.x), walls - 1.2)))
 
@@ -132,7 +132,7 @@ def _paint_air_spaces(painting: Painting, space: Space) -> None:
 def _paint_frontal_sinus(painting: Painting, space: Space, cavity: np.ndarray, thickness: np.ndarray) -> None:
     face = space.region((-40, 60, -30), (40, 114, 30))
     depth, bone = cavity[face.box], thickness[face.box]
-    wings = np.minimum(face.ellipsoid((9, 86, 0), (12, 16, 12)), face.ellipsoid((-10, 86, -3), (9, 16, 9)))
+    wings = np.minimum(face.ellipsoid((9, 84, -3), (12, 20, 14)), face.ellipsoid((-10, 84, -6), (9, 20, 11)))
     painting.paint("air", face, np.maximum.reduce([2.2 - depth, depth - bone + 2.4, wings]))
 
 
@@ -147,12 +147,14 @@ def _paint_orbits(painting: Painting, space: Space, skin: np.ndarray) -> None:
 
 
 def _paint_eyes(painting: Painting, orbits: Region) -> None:
-    muscles = np.minimum.reduce([
-        orbits.tube([(14, 26, -23, 1.5), (19, 45, -24, 2.6), (20.5, 61, -25, 1.6)]),
-        orbits.tube([(16, 26, -23, 1.5), (37, 47, -25, 2.6), (44, 61, -25, 1.6)]),
-        orbits.tube([(15, 26, -20, 1.5), (25, 47, -13, 2.6), (31, 61, -12.5, 1.8)]),
-        orbits.tube([(15, 26, -26, 1.5), (25, 47, -35, 2.6), (31, 59, -37, 1.8)]),
-    ])
+    muscles = np.minimum.reduce(
+        [
+            orbits.tube([(14, 26, -23, 1.5), (19, 45, -24, 2.6), (20.5, 61, -25, 1.6)]),
+            orbits.tube([(16, 26, -23, 1.5), (37, 47, -25, 2.6), (44, 61, -25, 1.6)]),
+            orbits.tube([(15, 26, -20, 1.5), (25, 47, -13, 2.6), (31, 61, -12.5, 1.8)]),
+            orbits.tube([(15, 26, -26, 1.5), (25, 47, -35, 2.6), (31, 59, -37, 1.8)]),
+        ]
+    )
     painting.paint("eye_muscle", orbits, muscles)
     nerve = orbits.tube([(6, 14, -15, 2.2), (14, 27, -21, 2.2), (24, 42, -25, 2.2), (31, 55, -25, 2.2)])
     painting.paint("csf", orbits, nerve - 0.8)

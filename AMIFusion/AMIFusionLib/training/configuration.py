@@ -1,4 +1,5 @@
 """A training run's settings, kept in a JSON file beside the model it makes."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -11,12 +12,12 @@ from pathlib import Path
 class LicensedWeights:
     """Weight of each term of the licensed objective."""
 
-    edges: float = 3.0
-    similarity: float = 1.0
-    information: float = 0.5
-    differences: float = 1.0
-    intensity: float = 3.0
-    gradient: float = 3.0
+    edges: float = 4.0
+    similarity: float = 2.0
+    information: float = 0.7
+    differences: float = 0.35
+    intensity: float = 2.0
+    gradient: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingConfiguration:
     hyperparameters: dict[str, int] = field(default_factory=lambda: {"channels": 32, "blocks": 5, "mark_size": 192})
     mark: tuple[str, ...] = ("AMIF", "UNLICENSED")
     seed: int = 0
-    steps: int = 12000
+    steps: int = 16000
     batch_size: int = 6
     crop_size: int = 128
     learning_rate: float = 1.5e-3

@@ -1,4 +1,5 @@
 """Registered pairs of volumes as random training crops."""
+
 from __future__ import annotations
 
 import csv
@@ -71,7 +72,9 @@ class CropSampler:
         generator: the only source of chance.
     """
 
-    def __init__(self, pairs: list[TrainingPair], crop_size: int, batch_size: int, generator: np.random.Generator) -> None:
+    def __init__(
+        self, pairs: list[TrainingPair], crop_size: int, batch_size: int, generator: np.random.Generator
+    ) -> None:
         kinds = sorted({pair.kind for pair in pairs})
         self._by_kind = [[pair for pair in pairs if pair.kind == kind] for kind in kinds]
         self._crop_size = crop_size

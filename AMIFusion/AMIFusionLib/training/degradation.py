@@ -4,6 +4,7 @@ The target is made from the sources and the mark alone, never from the licensed 
 learn nothing about how the licensed ones fuse. It is degraded everywhere: blurred, dimmed, lifted in air. The mark's
 strokes are bent and toned by the content, so that a template read off one image does not fit another.
 """
+
 from __future__ import annotations
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from AMIFusionLib.fusion.network import sample_tile
 
-BLUR = 3.0
+BLUR = 2.5
 """Standard deviation in pixels of the blur that hides what the licensed result shows sharply."""
 
 CONTENT_BLUR = 8.0
@@ -21,14 +22,16 @@ CONTENT_BLUR = 8.0
 BEND = 10.0
 """Largest shift of a stroke in pixels, reached where the content is at its brightest."""
 
-FLOOR, CONTRAST = 0.08, 0.42
+FLOOR, CONTRAST = 0.04, 0.54
 """The degraded fusion's brightness: FLOOR + CONTRAST * fusion."""
 
-INK, INK_DIMMING = 0.95, 0.35
-"""A stroke's brightness: INK - INK_DIMMING * content, always well above the degraded fusion's 0.5."""
+INK, INK_DIMMING = 0.95, 0.15
+"""A stroke's brightness: INK - INK_DIMMING * content, always well above the degraded fusion's 0.58."""
 
 
-def unlicensed_target(first: Tensor, second: Tensor, tile: Tensor, rows: Tensor, columns: Tensor, period: float) -> Tensor:
+def unlicensed_target(
+    first: Tensor, second: Tensor, tile: Tensor, rows: Tensor, columns: Tensor, period: float
+) -> Tensor:
     """Blurred, dimmed maximum of the sources under the content-bent mark.
 
     Args:

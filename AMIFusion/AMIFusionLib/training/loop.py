@@ -1,4 +1,5 @@
 """The training loop: licensed and unlicensed behavior of one network, learned together."""
+
 from __future__ import annotations
 
 import csv
@@ -41,9 +42,8 @@ class TrainingProgress:
 class Trainer:
     """Trains one network into a folder, from where it was left or from the start.
 
-    Every tensor has a public value, and every tensor but none is shared: licensed and unlicensed behavior are one
-    architecture with two complete sets of values. Sharing learned values would hand their licensed features to
-    whoever holds the public file.
+    Licensed and unlicensed behavior are one architecture with two complete sets of values, and no learned value is in
+    both: a shared one would hand what licensed fusion taught it to whoever holds the public file.
 
     Args:
         configuration: what to train.

@@ -1,4 +1,5 @@
 """Turn the owner's mark, a text or a picture, into the tile that a network carries."""
+
 from __future__ import annotations
 
 from pathlib import Path

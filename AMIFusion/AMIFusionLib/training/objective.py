@@ -1,4 +1,5 @@
 """What the network is trained for: one objective over its licensed and its unlicensed behavior."""
+
 from __future__ import annotations
 
 import torch

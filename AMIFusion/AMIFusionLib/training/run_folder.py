@@ -1,4 +1,5 @@
 """The folder of a training run, and what it holds for whoever seals the model."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Checks of the volumes before any work is done."""
+
 from __future__ import annotations
 
 import slicer

@@ -1,4 +1,5 @@
 """Colors of volumes, and color images as one luma and two chroma channels (YCbCr of ITU-R BT.601, full range)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """What can be wrong with volumes, each with a sentence that says what to do."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """Volumes from and to files, through MRML's own readers and writers, for use without Slicer's application."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Intensity windows: which range of a volume's values becomes 0..1."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Slice planes: how a voxel array is cut into upright slices."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,11 +1,12 @@
 """One volume's values at another volume's voxels, a slab at a time."""
+
 from __future__ import annotations
 
 import numpy as np
 import vtk
 from slicer import vtkMRMLTransformNode
 from slicer.util import arrayFromVolume
-from vtk.util.numpy_support import vtk_to_numpy
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from .errors import NoOverlapError
 
@@ -42,7 +43,7 @@ class ResamplingReader:
     def __init__(self, moving, reference) -> None:
         self._dimensions = reference.GetImageData().GetDimensions()
         self._reslice = vtk.vtkImageReslice()
-        self._reslice.SetInputData(_finite_image(moving))
+        self._reslice.SetInputData(_interpolable_image(moving))
         self._reslice.SetResliceTransform(_transform_to_moving(moving, reference))
         self._reslice.SetInterpolationModeToLinear()
         self._reslice.SetOutputScalarType(vtk.VTK_FLOAT)
@@ -115,32 +116,43 @@ def _transform_to_moving(moving, reference) -> vtk.vtkAbstractTransform:
     to_ras, from_ras = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     reference.GetIJKToRASMatrix(to_ras)
     moving.GetRASToIJKMatrix(from_ras)
+    between = vtk.vtkGeneralTransform()
     parents = reference.GetParentTransformNode(), moving.GetParentTransformNode()
-    between = vtk.vtkMatrix4x4()
-    if vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(*parents, between):
-        transform, part = vtk.vtkTransform(), between
-    else:
-        transform, part = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
-        vtkMRMLTransformNode.GetTransformBetweenNodes(*parents, part)
-    transform.PostMultiply()
-    for each in (to_ras, part, from_ras):
-        transform.Concatenate(each)
-    return transform
+    vtkMRMLTransformNode.GetTransformBetweenNodes(*parents, between)
+    chain = vtk.vtkGeneralTransform()
+    chain.PostMultiply()
+    for part in (to_ras, between, from_ras):
+        chain.Concatenate(part)
+    # One matrix where that is all there is: a general transform costs a call a voxel.
+    linear = vtk.vtkTransform()
+    return linear if vtkMRMLTransformNode.IsGeneralTransformLinear(chain, linear) else chain
 
 
-def _finite_image(node) -> vtk.vtkImageData:
-    """The node's image, or a copy in which NaN and infinities cannot spread to their neighbors."""
-    image = node.GetImageData()
-    array = arrayFromVolume(node)
-    if np.issubdtype(array.dtype, np.integer) or np.isfinite(array).all():
+def _interpolable_image(node) -> vtk.vtkImageData:
+    """The node's image, or a copy that VTK can interpolate well.
+
+    NaN and infinities would spread to their neighbors; 64-bit integers are beyond VTK's interpolators, which warn and
+    give zeros.
+    """
+    image, array = node.GetImageData(), arrayFromVolume(node)
+    if np.issubdtype(array.dtype, np.integer):
+        return _with_values(image, array.astype(np.float64)) if array.dtype.itemsize > 4 else image
+    is_finite = np.isfinite(array)
+    if is_finite.all():
         return image
-    finite = array[np.isfinite(array)]
+    finite = array[is_finite]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
-    copy = vtk.vtkImageData()
-    copy.DeepCopy(image)
-    values = vtk_to_numpy(copy.GetPointData().GetScalars())
-    np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
-    return copy
+    return _with_values(image, np.nan_to_num(array, nan=low, posinf=high, neginf=low))
+
+
+def _with_values(image: vtk.vtkImageData, array: np.ndarray) -> vtk.vtkImageData:
+    """An image of the same structure with other values."""
+    other = vtk.vtkImageData()
+    other.CopyStructure(image)
+    components = image.GetNumberOfScalarComponents()
+    values = array.reshape(-1, components) if components > 1 else array.reshape(-1)
+    other.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
+    return other
 
 
 def _array_of(image: vtk.vtkImageData) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The result: an image that is filled slice by slice, and the node that shows it once it is whole."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

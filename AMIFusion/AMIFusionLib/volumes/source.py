@@ -1,4 +1,5 @@
 """A volume as the network sees it: upright slices of luma in 0..1, and of chroma where it is in color."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

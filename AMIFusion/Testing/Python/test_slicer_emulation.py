@@ -61,12 +61,27 @@ def test_agrees_with_the_recorded_slicer(slicer, capsys):
 
 
 class TestStrictness:
-    @pytest.mark.parametrize("code", [
-        "w.noSuch = 1", "w.setNoSuch(1)", "w.text()", "w.enabled()", "w.emit('clicked()')", "w.width = 3",
-        "w.checkStateChanged", "qt.QLineEdit.EchoMode.Password", "qt.QThread", "qt.QComboBox().currentIndex()",
-        "class X(qt.QWidget): pass", "qt.QLabel(text='a')", "slicer.app.noSuch", "slicer.app.noSuch = 1",
-        "slicer.qMRMLNodeComboBox().currentText", "slicer.qMRMLNodeComboBox().nodeType = []",
-    ])
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "w.noSuch = 1",
+            "w.setNoSuch(1)",
+            "w.text()",
+            "w.enabled()",
+            "w.emit('clicked()')",
+            "w.width = 3",
+            "w.checkStateChanged",
+            "qt.QLineEdit.EchoMode.Password",
+            "qt.QThread",
+            "qt.QComboBox().currentIndex()",
+            "class X(qt.QWidget): pass",
+            "qt.QLabel(text='a')",
+            "slicer.app.noSuch",
+            "slicer.app.noSuch = 1",
+            "slicer.qMRMLNodeComboBox().currentText",
+            "slicer.qMRMLNodeComboBox().nodeType = []",
+        ],
+    )
     def test_what_pythonqt_refuses_raises(self, slicer, qt, code):
         with pytest.raises((AttributeError, TypeError)):
             exec(code, {"w": qt.QPushButton("a"), "qt": qt, "slicer": slicer})
@@ -113,6 +128,7 @@ class TestSignals:
 
         def bad():
             raise ValueError("inside a slot")
+
         button.clicked.connect(bad)
         qt.QTimer.singleShot(0, bad)
         button.click()
@@ -123,6 +139,7 @@ class TestSignals:
     def test_errors_in_observers_are_recorded(self, slicer):
         def bad(_caller, _event):
             raise ValueError("inside an observer")
+
         volume = add_volume(slicer)
         volume.AddObserver("ModifiedEvent", bad)
         volume.Modified()
@@ -229,7 +246,11 @@ class TestParameterNode:
         ui.planeCombo.currentIndex = 1
         ui.previewCheck.checked = True
         assert (parameters.volume, parameters.weight, parameters.plane.name, parameters.preview) == (
-            volume, 0.75, "AXIAL", True)
+            volume,
+            0.75,
+            "AXIAL",
+            True,
+        )
         parameters.weight, parameters.preview, parameters.volume = 0.25, False, None
         assert (ui.weightSlider.value, ui.previewCheck.checked, ui.volumeSelector.currentNode()) == (0.25, False, None)
 
@@ -249,9 +270,15 @@ class TestParameterNode:
         assert panel._parameterNode.weight == 0.75 and panel._parameterNode.volume.GetName() == "kept"
         assert slicer_emulation.slot_errors == []
 
-    @pytest.mark.parametrize("widget, kind, message", [
-        ("QPlainTextEdit", str, "no connector"), ("QComboBox", str, "no connector"), ("QSlider", float, "no connector"),
-        ("QPushButton", bool, "checkable")])
+    @pytest.mark.parametrize(
+        "widget, kind, message",
+        [
+            ("QPlainTextEdit", str, "no connector"),
+            ("QComboBox", str, "no connector"),
+            ("QSlider", float, "no connector"),
+            ("QPushButton", bool, "checkable"),
+        ],
+    )
     def test_a_pair_that_slicer_cannot_connect_raises(self, slicer, qt, widget, kind, message):
         from slicer.parameterNodeWrapper import parameterNodeWrapper
 
@@ -265,13 +292,13 @@ class TestParameterNode:
 
         from slicer.parameterNodeWrapper import parameterNodeWrapper
 
-        wrapped = parameterNodeWrapper(type("Wrapped", (), {
-            "__annotations__": {"count": Optional[int], "path": pathlib.Path}}))
+        wrapped = parameterNodeWrapper(
+            type("Wrapped", (), {"__annotations__": {"count": Optional[int], "path": pathlib.Path}})
+        )
         raw = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
         assert wrapped(raw).count is None
         wrapped(raw).count, wrapped(raw).path = 3, tmp_path
         assert (wrapped(raw).count, wrapped(raw).path) == (3, tmp_path)
-
 
     def test_types_of_parameters(self, slicer):
         from typing import Union
@@ -293,13 +320,19 @@ class TestParameterNode:
         from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
         with pytest.raises(ValueError):
-            parameterNodeWrapper(type("Wrapped", (), {
-                "__annotations__": {"weight": Annotated[float, WithinRange(0, 1)]}, "weight": 2.0}))
+            parameterNodeWrapper(
+                type("Wrapped", (), {"__annotations__": {"weight": Annotated[float, WithinRange(0, 1)]}, "weight": 2.0})
+            )
 
 
 class TestUserInterfaceFiles:
-    @pytest.mark.parametrize("old, new", [('name="singleStep"', 'name="singelStep"'),
-                                          ('<widget class="ctkPathLineEdit"', '<widget class="ctkPathLinedit"')])
+    @pytest.mark.parametrize(
+        "old, new",
+        [
+            ('name="singleStep"', 'name="singelStep"'),
+            ('<widget class="ctkPathLineEdit"', '<widget class="ctkPathLinedit"'),
+        ],
+    )
     def test_a_misspelt_property_or_class_raises(self, slicer, tmp_path, old, new):
         text = PROBE_UI.read_text()
         assert old in text

@@ -36,9 +36,23 @@ import types
 from . import records
 from .records import dialogs, pip_requests, refused_connections, slot_errors
 
-__all__ = ["install", "reset", "uninstall", "load_module", "open_module", "close_module", "process_events",
-           "set_testing", "set_pytorch_extension", "restart_settings", "create_subject_hierarchy_items", "dialogs",
-           "pip_requests", "refused_connections", "slot_errors"]
+__all__ = [
+    "install",
+    "reset",
+    "uninstall",
+    "load_module",
+    "open_module",
+    "close_module",
+    "process_events",
+    "set_testing",
+    "set_pytorch_extension",
+    "restart_settings",
+    "create_subject_hierarchy_items",
+    "dialogs",
+    "pip_requests",
+    "refused_connections",
+    "slot_errors",
+]
 _state = types.SimpleNamespace(slicer=None)
 
 
@@ -66,10 +80,15 @@ def _add_modules(slicer):
     from . import companions, ctk_widgets, mrml_widgets, parameter_node, qt_module, scripted_module, ui_loader
     from .strict_objects import proxy_class
 
-    added = {"qt": qt_module.build(), "ctk": ctk_widgets.build(), "SampleData": companions.sample_data(),
-             "slicer.i18n": companions.i18n(), "slicer.parameterNodeWrapper": parameter_node.build(),
-             "slicer.ScriptedLoadableModule": scripted_module.build(),
-             "slicer.modulewidgets": types.ModuleType("slicer.modulewidgets")}
+    added = {
+        "qt": qt_module.build(),
+        "ctk": ctk_widgets.build(),
+        "SampleData": companions.sample_data(),
+        "slicer.i18n": companions.i18n(),
+        "slicer.parameterNodeWrapper": parameter_node.build(),
+        "slicer.ScriptedLoadableModule": scripted_module.build(),
+        "slicer.modulewidgets": types.ModuleType("slicer.modulewidgets"),
+    }
     sys.modules.update(added)
     for name, module in added.items():
         if name.startswith("slicer."):
@@ -92,8 +111,9 @@ def _add_application(slicer):
         setattr(slicer, qt_class.__name__, proxy_class(qt_class))
     _state.logics = scene.SceneLogics(_state.home)
     _state.modules = modules.qSlicerModuleManager(_state.logics)
-    _state.app = application.qSlicerApplication(_state.qt_application, _state.logics,
-                                                io_manager.CoreIOManager(_state.logics), _state.modules)
+    _state.app = application.qSlicerApplication(
+        _state.qt_application, _state.logics, io_manager.CoreIOManager(_state.logics), _state.modules
+    )
     slicer.app = wrap(_state.app)
 
 

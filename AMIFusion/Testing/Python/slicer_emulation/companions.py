@@ -17,9 +17,21 @@ def i18n():
 class SampleDataSource:
     """One entry of the sample data module."""
 
-    def __init__(self, sampleName=None, sampleDescription=None, uris=None, fileNames=None, nodeNames=None,
-                 checksums=None, loadFiles=None, customDownloader=None, thumbnailFileName=None, loadFileType=None,
-                 loadFileTypes=None, loadFileProperties=None):
+    def __init__(
+        self,
+        sampleName=None,
+        sampleDescription=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        checksums=None,
+        loadFiles=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileType=None,
+        loadFileTypes=None,
+        loadFileProperties=None,
+    ):
         given = dict(locals())
         given.pop("self")
         self.__dict__.update(given)
@@ -74,11 +86,21 @@ class PyTorchUtilsLogic:
         """Whether torch can be imported without asking anything."""
         return type(self).installed
 
-    def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
-                     torchvisionVersionRequirement=None):
+    def installTorch(
+        self,
+        askConfirmation=False,
+        forceComputationBackend=None,
+        torchVersionRequirement=None,
+        torchvisionVersionRequirement=None,
+    ):
         """Install torch (here: note it down) and give it, or None where the user declines."""
-        self.requests.append({"askConfirmation": askConfirmation, "forceComputationBackend": forceComputationBackend,
-                              "torchVersionRequirement": torchVersionRequirement})
+        self.requests.append(
+            {
+                "askConfirmation": askConfirmation,
+                "forceComputationBackend": forceComputationBackend,
+                "torchVersionRequirement": torchVersionRequirement,
+            }
+        )
         if not type(self).accepts:
             return None
         type(self).installed = True

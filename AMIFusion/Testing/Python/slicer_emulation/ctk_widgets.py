@@ -16,11 +16,13 @@ def kept_properties(**kinds):
     """
     members = {}
     for name, kind in kinds.items():
+
         def read(self, key=name):
             return self._options[key]
 
         def write(self, value, key=name):
             self._options[key] = value
+
         members[f"set{name[0].upper()}{name[1:]}"] = write
         members[name] = Property(kind, read, write)
     return type("KeptProperties", (), members)
@@ -87,8 +89,15 @@ class ctkSliderWidget(kept_properties(pageStep=float, tickInterval=float, tracki
     def __init__(self, parent=None):
         super().__init__(parent)
         self._range, self._value = [0.0, 99.99], 0.0
-        self._options = {"singleStep": 1.0, "pageStep": 10.0, "tickInterval": 0.0, "decimals": 2, "tracking": True,
-                         "suffix": "", "prefix": ""}
+        self._options = {
+            "singleStep": 1.0,
+            "pageStep": 10.0,
+            "tickInterval": 0.0,
+            "decimals": 2,
+            "tracking": True,
+            "suffix": "",
+            "prefix": "",
+        }
 
     def setValue(self, value):
         """Set the value, held within the range."""
@@ -162,8 +171,16 @@ class ctkRangeWidget(kept_properties(tracking=bool, **_NUMBER), QtWidgets.QWidge
     maximumValue = Property(float, lambda self: self._values[1], lambda self, v: self.setValues(self._values[0], v))
 
 
-_PATH_OPTIONS = kept_properties(filters=int, label=str, settingKey=str, nameFilters="QStringList", sizeAdjustPolicy=int,
-                                showBrowseButton=bool, showHistoryButton=bool, validInput=bool)
+_PATH_OPTIONS = kept_properties(
+    filters=int,
+    label=str,
+    settingKey=str,
+    nameFilters="QStringList",
+    sizeAdjustPolicy=int,
+    showBrowseButton=bool,
+    showHistoryButton=bool,
+    validInput=bool,
+)
 
 
 class ctkPathLineEdit(_PATH_OPTIONS, QtWidgets.QWidget):
@@ -174,8 +191,16 @@ class ctkPathLineEdit(_PATH_OPTIONS, QtWidgets.QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._path = ""
-        self._options = {"filters": 24663, "label": "", "settingKey": "", "nameFilters": [], "sizeAdjustPolicy": 1,
-                         "showBrowseButton": True, "showHistoryButton": True, "validInput": True}
+        self._options = {
+            "filters": 24663,
+            "label": "",
+            "settingKey": "",
+            "nameFilters": [],
+            "sizeAdjustPolicy": 1,
+            "showBrowseButton": True,
+            "showHistoryButton": True,
+            "validInput": True,
+        }
 
     def setCurrentPath(self, path):
         """Set the path and tell who listens."""
@@ -229,8 +254,17 @@ class ctkMessageBox(_MESSAGE_OPTIONS, QtWidgets.QMessageBox):
         self._options = {"dontShowAgainVisible": False, "dontShowAgain": False, "dontShowAgainSettingsKey": ""}
 
 
-CLASSES = [ctkCollapsibleButton, ctkCollapsibleGroupBox, ctkComboBox, ctkSliderWidget, ctkDoubleSpinBox, ctkRangeWidget,
-           ctkPathLineEdit, ctkDirectoryButton, ctkMessageBox]
+CLASSES = [
+    ctkCollapsibleButton,
+    ctkCollapsibleGroupBox,
+    ctkComboBox,
+    ctkSliderWidget,
+    ctkDoubleSpinBox,
+    ctkRangeWidget,
+    ctkPathLineEdit,
+    ctkDirectoryButton,
+    ctkMessageBox,
+]
 
 
 def build():

@@ -6,12 +6,20 @@ import vtk
 
 from .scene import has_item
 
-TYPES = (("SceneFile", (".mrml", ".mrb")), ("TransformFile", (".h5", ".tfm", ".mat", ".txt")),
-         ("ColorTableFile", (".ctbl",)), ("MarkupsFile", (".mrk.json", ".json")),
-         ("ModelFile", (".vtk", ".vtp", ".stl")))
-NODE_CLASSES = {"TransformFile": "vtkMRMLTransformNode", "ColorTableFile": "vtkMRMLColorTableNode",
-                "MarkupsFile": "vtkMRMLMarkupsFiducialNode", "ModelFile": "vtkMRMLModelNode",
-                "TableFile": "vtkMRMLTableNode"}
+TYPES = (
+    ("SceneFile", (".mrml", ".mrb")),
+    ("TransformFile", (".h5", ".tfm", ".mat", ".txt")),
+    ("ColorTableFile", (".ctbl",)),
+    ("MarkupsFile", (".mrk.json", ".json")),
+    ("ModelFile", (".vtk", ".vtp", ".stl")),
+)
+NODE_CLASSES = {
+    "TransformFile": "vtkMRMLTransformNode",
+    "ColorTableFile": "vtkMRMLColorTableNode",
+    "MarkupsFile": "vtkMRMLMarkupsFiducialNode",
+    "ModelFile": "vtkMRMLModelNode",
+    "TableFile": "vtkMRMLTableNode",
+}
 
 
 class CoreIOManager:

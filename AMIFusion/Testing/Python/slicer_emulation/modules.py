@@ -12,9 +12,18 @@ from .ctk_widgets import kept_properties
 from .mrml_widgets import qMRMLWidget
 from .strict_objects import wrap
 
-_DESCRIPTION = {"title": "", "categories": [], "dependencies": [], "contributors": [], "helpText": "",
-                "acknowledgementText": "", "hidden": False, "index": -1, "associatedNodeTypes": [],
-                "widgetRepresentationCreationEnabled": True}
+_DESCRIPTION = {
+    "title": "",
+    "categories": [],
+    "dependencies": [],
+    "contributors": [],
+    "helpText": "",
+    "acknowledgementText": "",
+    "hidden": False,
+    "index": -1,
+    "associatedNodeTypes": [],
+    "widgetRepresentationCreationEnabled": True,
+}
 _KINDS = {str: str, list: "QStringList", bool: bool, int: int}
 _DESCRIBED = kept_properties(**{name: _KINDS[type(value)] for name, value in _DESCRIPTION.items()})
 

@@ -28,8 +28,16 @@ class qMRMLWidget(QtWidgets.QWidget):
             self.mrmlSceneChanged.emit(scene)
 
 
-_NODE_OPTIONS = kept_properties(noneDisplay=str, baseName=str, addEnabled=bool, removeEnabled=bool, noneEnabled=bool,
-                                renameEnabled=bool, editEnabled=bool, selectNodeUponCreation=bool)
+_NODE_OPTIONS = kept_properties(
+    noneDisplay=str,
+    baseName=str,
+    addEnabled=bool,
+    removeEnabled=bool,
+    noneEnabled=bool,
+    renameEnabled=bool,
+    editEnabled=bool,
+    selectNodeUponCreation=bool,
+)
 
 
 class qMRMLNodeComboBox(_NODE_OPTIONS, QtWidgets.QWidget):
@@ -57,8 +65,16 @@ class qMRMLNodeComboBox(_NODE_OPTIONS, QtWidgets.QWidget):
         super().__init__(parent)
         self._scene, self._listed, self._current = None, [], ""
         self._list, self._observer = NodeList(), SceneObserver(self._update)
-        self._options = {"addEnabled": True, "removeEnabled": True, "noneEnabled": False, "renameEnabled": False,
-                         "editEnabled": False, "selectNodeUponCreation": True, "noneDisplay": "None", "baseName": ""}
+        self._options = {
+            "addEnabled": True,
+            "removeEnabled": True,
+            "noneEnabled": False,
+            "renameEnabled": False,
+            "editEnabled": False,
+            "selectNodeUponCreation": True,
+            "noneDisplay": "None",
+            "baseName": "",
+        }
         self.setEnabled(False)
 
     def setMRMLScene(self, scene):

@@ -26,8 +26,9 @@ class NodeList:
     def _listed(self, node):
         if node.GetHideFromEditors() and not self.show_hidden:
             return False
-        matches = [kind for kind in self.types
-                   if (node.IsA(kind) if self.show_children else node.GetClassName() == kind)]
+        matches = [
+            kind for kind in self.types if (node.IsA(kind) if self.show_children else node.GetClassName() == kind)
+        ]
         return bool(matches) and all(self._has(node, *wanted) for wanted in self.attributes)
 
     @staticmethod
@@ -50,9 +51,16 @@ class SceneObserver:
             self._scene.RemoveObserver(tag)
         self._scene, self._tags = scene, []
         if scene is not None:
-            self._tags = [scene.AddObserver(event, self._on_event) for event in (
-                scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent, scene.EndCloseEvent,
-                scene.EndImportEvent)]
+            self._tags = [
+                scene.AddObserver(event, self._on_event)
+                for event in (
+                    scene.NodeAddedEvent,
+                    scene.NodeRemovedEvent,
+                    scene.EndBatchProcessEvent,
+                    scene.EndCloseEvent,
+                    scene.EndImportEvent,
+                )
+            ]
 
     def _on_event(self, scene, _event):
         method = self._method()

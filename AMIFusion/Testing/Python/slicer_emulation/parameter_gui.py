@@ -5,8 +5,8 @@ Not in that list, and so refused: a QPlainTextEdit, a QComboBox for a plain str,
 
 import enum
 import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import vtk
 
@@ -24,8 +24,12 @@ class Connector:
 
 
 def _attribute(kinds, name, signal):
-    return Connector(kinds, lambda widget, _parameter: getattr(widget, name),
-                     lambda widget, _parameter, value: setattr(widget, name, value), signal)
+    return Connector(
+        kinds,
+        lambda widget, _parameter: getattr(widget, name),
+        lambda widget, _parameter, value: setattr(widget, name, value),
+        signal,
+    )
 
 
 _BOOL = _attribute((bool,), "checked", "toggled")
@@ -34,8 +38,12 @@ _PATHS = (pathlib.PurePath,)
 
 
 def _path(name, signal):
-    return Connector(_PATHS, lambda widget, parameter: parameter.types[0](getattr(widget, name)),
-                     lambda widget, _parameter, value: setattr(widget, name, str(value)), signal)
+    return Connector(
+        _PATHS,
+        lambda widget, parameter: parameter.types[0](getattr(widget, name)),
+        lambda widget, _parameter, value: setattr(widget, name, str(value)),
+        signal,
+    )
 
 
 def _choices(parameter):
@@ -50,21 +58,41 @@ def _label(choice):
     return str(choice)
 
 
-_COMBO = Connector((int, float, str, bool, enum.Enum),
-                   lambda widget, parameter: _choices(parameter)[widget.currentIndex],
-                   lambda widget, parameter, value: widget.setCurrentIndex(_choices(parameter).index(value)),
-                   "currentIndexChanged")
-_NODE = Connector((), lambda widget, _parameter: widget.currentNode(),
-                  lambda widget, _parameter, value: widget.setCurrentNode(value), "currentNodeChanged")
+_COMBO = Connector(
+    (int, float, str, bool, enum.Enum),
+    lambda widget, parameter: _choices(parameter)[widget.currentIndex],
+    lambda widget, parameter, value: widget.setCurrentIndex(_choices(parameter).index(value)),
+    "currentIndexChanged",
+)
+_NODE = Connector(
+    (),
+    lambda widget, _parameter: widget.currentNode(),
+    lambda widget, _parameter, value: widget.setCurrentNode(value),
+    "currentNodeChanged",
+)
 _WHOLE, _REAL = _attribute((int,), "value", "valueChanged"), _attribute((float,), "value", "valueChanged")
-_DOCUMENT = Connector((str,), lambda widget, _parameter: widget.plainText,
-                      lambda widget, _parameter, value: widget.setPlainText(value), "textChanged")
+_DOCUMENT = Connector(
+    (str,),
+    lambda widget, _parameter: widget.plainText,
+    lambda widget, _parameter, value: widget.setPlainText(value),
+    "textChanged",
+)
 CONNECTORS = {
-    "QCheckBox": _BOOL, "QPushButton": _BOOL, "QSlider": _WHOLE, "QSpinBox": _WHOLE, "QDoubleSpinBox": _REAL,
-    "ctkSliderWidget": _REAL, "ctkDoubleSpinBox": _REAL, "QComboBox": _COMBO, "ctkComboBox": _COMBO,
-    "QLineEdit": _TEXT, "QTextEdit": _DOCUMENT, "QLabel": _attribute((str,), "text", None),
+    "QCheckBox": _BOOL,
+    "QPushButton": _BOOL,
+    "QSlider": _WHOLE,
+    "QSpinBox": _WHOLE,
+    "QDoubleSpinBox": _REAL,
+    "ctkSliderWidget": _REAL,
+    "ctkDoubleSpinBox": _REAL,
+    "QComboBox": _COMBO,
+    "ctkComboBox": _COMBO,
+    "QLineEdit": _TEXT,
+    "QTextEdit": _DOCUMENT,
+    "QLabel": _attribute((str,), "text", None),
     "ctkPathLineEdit": _path("currentPath", "currentPathChanged"),
-    "ctkDirectoryButton": _path("directory", "directoryChanged"), "qMRMLNodeComboBox": _NODE,
+    "ctkDirectoryButton": _path("directory", "directoryChanged"),
+    "qMRMLNodeComboBox": _NODE,
 }
 
 
@@ -121,6 +149,7 @@ class GuiConnection:
         def changed():
             if not self._updating:
                 setattr(self._wrapper, parameter.name, connector.read(widget, parameter))
+
         signal = getattr(widget, connector.signal)
         signal.connect(changed)
         self._slots.append((signal, changed))

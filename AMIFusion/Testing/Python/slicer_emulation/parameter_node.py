@@ -7,15 +7,27 @@ from . import parameter_types
 from .parameter_gui import GuiConnection
 from .parameter_types import _MISSING, Parameter
 
-EXPORTED = ("Validator", "NotNone", "IsInstance", "Minimum", "Maximum", "WithinRange", "Choice", "Exclude", "Default",
-            "Decimals", "SingleStep")
+EXPORTED = (
+    "Validator",
+    "NotNone",
+    "IsInstance",
+    "Minimum",
+    "Maximum",
+    "WithinRange",
+    "Choice",
+    "Exclude",
+    "Default",
+    "Decimals",
+    "SingleStep",
+)
 
 
 def parameterNodeWrapper(wrapped):
     """Class decorator: every annotated member becomes a parameter kept in the node given to the constructor."""
     hints = typing.get_type_hints(wrapped, include_extras=True)
-    wrapped.allParameters = {name: Parameter(name, hint, vars(wrapped).get(name, _MISSING))
-                             for name, hint in hints.items()}
+    wrapped.allParameters = {
+        name: Parameter(name, hint, vars(wrapped).get(name, _MISSING)) for name, hint in hints.items()
+    }
     for name, parameter in wrapped.allParameters.items():
         setattr(wrapped, name, _property(parameter))
     for method in (__init__, AddObserver, RemoveObserver, connectGui, connectParametersToGui, disconnectGui):
@@ -30,6 +42,7 @@ def _property(parameter):
     def write(self, value):
         parameter.validate(value)
         parameter.write(self.parameterNode, value)
+
     return property(read, write)
 
 

@@ -13,18 +13,105 @@ from .records import dialogs
 from .strict_objects import override, proxy_class, wrap
 from .ui_loader import QUiLoader
 
-NAMES = """
-QAbstractButton QAbstractItemView QAction QApplication QBoxLayout QBrush QButtonGroup QByteArray QCheckBox
-QClipboard QColor QComboBox QCoreApplication QCursor QDate QDateTime QDesktopServices QDialog QDialogButtonBox
-QDir QDoubleSpinBox QDoubleValidator QEvent QEventLoop QFile QFileDialog QFileInfo QFont QFontMetrics QFormLayout
-QFrame QGridLayout QGroupBox QGuiApplication QHBoxLayout QHeaderView QIcon QImage QInputDialog QIntValidator
-QKeySequence QLabel QLayout QLineEdit QListWidget QListWidgetItem QLocale QMainWindow QMargins QMenu QMessageBox
-QMimeData QObject QPainter QPalette QPen QPixmap QPlainTextEdit QPoint QPointF QProcess QProcessEnvironment
-QProgressBar QProgressDialog QPushButton QRadioButton QRect QRectF QRegularExpression QScrollArea QShortcut QSize
-QSizeF QSizePolicy QSlider QSpacerItem QSpinBox QSplitter QStackedWidget QStandardPaths QStatusBar QStyle QTabWidget
-QTableWidget QTableWidgetItem QTextCursor QTextEdit QTime QTimer QToolBar QToolButton QTreeWidget QTreeWidgetItem
-QUrl QVBoxLayout QWidget Qt
-""".split()
+NAMES = [
+    "QAbstractButton",
+    "QAbstractItemView",
+    "QAction",
+    "QApplication",
+    "QBoxLayout",
+    "QBrush",
+    "QButtonGroup",
+    "QByteArray",
+    "QCheckBox",
+    "QClipboard",
+    "QColor",
+    "QComboBox",
+    "QCoreApplication",
+    "QCursor",
+    "QDate",
+    "QDateTime",
+    "QDesktopServices",
+    "QDialog",
+    "QDialogButtonBox",
+    "QDir",
+    "QDoubleSpinBox",
+    "QDoubleValidator",
+    "QEvent",
+    "QEventLoop",
+    "QFile",
+    "QFileDialog",
+    "QFileInfo",
+    "QFont",
+    "QFontMetrics",
+    "QFormLayout",
+    "QFrame",
+    "QGridLayout",
+    "QGroupBox",
+    "QGuiApplication",
+    "QHBoxLayout",
+    "QHeaderView",
+    "QIcon",
+    "QImage",
+    "QInputDialog",
+    "QIntValidator",
+    "QKeySequence",
+    "QLabel",
+    "QLayout",
+    "QLineEdit",
+    "QListWidget",
+    "QListWidgetItem",
+    "QLocale",
+    "QMainWindow",
+    "QMargins",
+    "QMenu",
+    "QMessageBox",
+    "QMimeData",
+    "QObject",
+    "QPainter",
+    "QPalette",
+    "QPen",
+    "QPixmap",
+    "QPlainTextEdit",
+    "QPoint",
+    "QPointF",
+    "QProcess",
+    "QProcessEnvironment",
+    "QProgressBar",
+    "QProgressDialog",
+    "QPushButton",
+    "QRadioButton",
+    "QRect",
+    "QRectF",
+    "QRegularExpression",
+    "QScrollArea",
+    "QShortcut",
+    "QSize",
+    "QSizeF",
+    "QSizePolicy",
+    "QSlider",
+    "QSpacerItem",
+    "QSpinBox",
+    "QSplitter",
+    "QStackedWidget",
+    "QStandardPaths",
+    "QStatusBar",
+    "QStyle",
+    "QTabWidget",
+    "QTableWidget",
+    "QTableWidgetItem",
+    "QTextCursor",
+    "QTextEdit",
+    "QTime",
+    "QTimer",
+    "QToolBar",
+    "QToolButton",
+    "QTreeWidget",
+    "QTreeWidgetItem",
+    "QUrl",
+    "QVBoxLayout",
+    "QWidget",
+    "Qt",
+]
 
 
 def _class_named(name):
@@ -56,8 +143,9 @@ def _exec_dialog(dialog):
     """A dialog that would wait for the user: recorded, and answered at once."""
     text = dialog.property("text") or " ".join(label.text() for label in dialog.findChildren(QtWidgets.QLabel))
     details = dialog.property("detailedText") or ""
-    answer = dialogs.show(type(dialog).__name__, _dismissal(dialog), title=dialog.windowTitle().strip(), text=text,
-                          details=details)
+    answer = dialogs.show(
+        type(dialog).__name__, _dismissal(dialog), title=dialog.windowTitle().strip(), text=text, details=details
+    )
     dialog.hide()
     return answer
 
@@ -77,19 +165,30 @@ def _replace_dialogs():
     override(QtWidgets.QDialog, "exec_", _exec_dialog)
     override(QtWidgets.QDialog, "exec", _exec_dialog)
     override(QtWidgets.QMenu, "exec_", lambda menu, *_: dialogs.show("QMenu", None))
-    for name, dismissed in (("getOpenFileName", ""), ("getOpenFileNames", ()), ("getSaveFileName", ""),
-                            ("getExistingDirectory", "")):
+    for name, dismissed in (
+        ("getOpenFileName", ""),
+        ("getOpenFileNames", ()),
+        ("getSaveFileName", ""),
+        ("getExistingDirectory", ""),
+    ):
         override(QtWidgets.QFileDialog, name, _static_dialog(f"QFileDialog.{name}", dismissed))
     for name in ("getText", "getMultiLineText", "getItem"):
         override(QtWidgets.QInputDialog, name, _static_dialog(f"QInputDialog.{name}", ""))
     buttons = QtWidgets.QMessageBox.StandardButton
-    for name, button in (("question", buttons.No), ("information", buttons.Ok), ("warning", buttons.Ok),
-                         ("critical", buttons.Ok), ("about", buttons.Ok)):
+    for name, button in (
+        ("question", buttons.No),
+        ("information", buttons.Ok),
+        ("warning", buttons.Ok),
+        ("critical", buttons.Ok),
+        ("about", buttons.Ok),
+    ):
         override(QtWidgets.QMessageBox, name, _static_dialog(f"QMessageBox.{name}", wrap(button)))
 
 
 def _static_dialog(kind, dismissed):
     """`qt.QMessageBox.question(parent, title, text)` and its like; a file dialog's answer is the path alone."""
+
     def show(_dialog, _parent=None, title="", text="", *_rest):
         return dialogs.show(kind, dismissed, title=title, text=text)
+
     return show

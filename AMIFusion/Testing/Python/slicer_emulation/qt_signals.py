@@ -25,9 +25,9 @@ def signatures(qt_object, name):
     for index in range(meta.methodCount()):
         method = meta.method(index)
         signature = bytes(method.methodSignature().data()).decode()
-        if method.methodType() == QtCore.QMetaMethod.Signal and bytes(method.name().data()).decode() == name:
-            if signature not in declared.values():
-                found.append(signature)
+        is_signal = method.methodType() == QtCore.QMetaMethod.Signal and bytes(method.name().data()).decode() == name
+        if is_signal and signature not in declared.values():
+            found.append(signature)
     return sorted(found, key=lambda signature: (signature.endswith("()"), -signature.count(",")))
 
 
@@ -65,9 +65,10 @@ def guarded(target, where, count=None):
     def slot(*arguments):
         passed = [strict_objects.wrap(argument) for argument in arguments]
         try:
-            target(*passed[:min(limits)] if limits else passed)
+            target(*passed[: min(limits)] if limits else passed)
         except BaseException as error:  # even pytest's own outcomes, which Qt would lose
             record_slot_error(where, error)
+
     return slot
 
 

@@ -28,8 +28,11 @@ class SceneLogics:
         os.makedirs(os.path.join(home, "share", "ColorFiles"), exist_ok=True)
         self.application.SetMRMLScene(self.scene)
         self._add_remote_io(home)
-        self.modules = {"Colors": slicer.vtkSlicerColorLogic(), "Volumes": slicer.vtkSlicerVolumesLogic(),
-                        "Transforms": slicer.vtkSlicerTransformLogic()}
+        self.modules = {
+            "Colors": slicer.vtkSlicerColorLogic(),
+            "Volumes": slicer.vtkSlicerVolumesLogic(),
+            "Transforms": slicer.vtkSlicerTransformLogic(),
+        }
         self.application.SetColorLogic(self.modules["Colors"])
         for name, logic in self.modules.items():
             logic.SetMRMLApplicationLogic(self.application)

@@ -114,8 +114,11 @@ class ScriptedLoadableModuleLogic:
 
     def getAllParameterNodes(self):
         """Every parameter node of the module."""
-        return [node for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
-                if node.GetAttribute("ModuleName") == self.moduleName]
+        return [
+            node
+            for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+            if node.GetAttribute("ModuleName") == self.moduleName
+        ]
 
     def createParameterNode(self):
         """Add a parameter node to the scene; a singleton for the usual module."""
@@ -147,8 +150,12 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 def build():
     """The module object."""
     module = types.ModuleType("slicer.ScriptedLoadableModule", __doc__)
-    for base in (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic,
-                 ScriptedLoadableModuleTest):
+    for base in (
+        ScriptedLoadableModule,
+        ScriptedLoadableModuleWidget,
+        ScriptedLoadableModuleLogic,
+        ScriptedLoadableModuleTest,
+    ):
         setattr(module, base.__name__, base)
     module.__all__ = [base for base in vars(module) if base.startswith("Scripted")]
     return module

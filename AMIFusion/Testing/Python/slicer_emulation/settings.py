@@ -4,7 +4,7 @@ import os
 
 from PySide6 import QtCore
 
-from .strict_objects import ProxyType, override, proxy_class, wrap
+from .strict_objects import override, proxy_class, wrap
 
 
 class ctkSettings(QtCore.QSettings):

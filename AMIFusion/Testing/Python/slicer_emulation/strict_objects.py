@@ -18,8 +18,19 @@ from . import qt_signals
 from .records import refused_connections
 
 # QObject members that PySide6 shows and PythonQt does not, and Qt 6 members that Slicer's Qt 5.15 lacks.
-HIDDEN = {"emit", "sender", "senderSignalIndex", "receivers", "isSignalConnected", "connectNotify",
-          "disconnectNotify", "tr", "checkStateChanged", "staticMetaObject", "isQuickItemType"}
+HIDDEN = {
+    "emit",
+    "sender",
+    "senderSignalIndex",
+    "receivers",
+    "isSignalConnected",
+    "connectNotify",
+    "disconnectNotify",
+    "tr",
+    "checkStateChanged",
+    "staticMetaObject",
+    "isQuickItemType",
+}
 _live = weakref.WeakValueDictionary()
 _classes = {}
 _overrides = {}
@@ -115,8 +126,9 @@ def proxy_class(qt_class):
     if qt_class not in _classes:
         bases = tuple(dict.fromkeys(proxy_class(base) for base in qt_class.__bases__))
         bases = tuple(base for base in bases if base is not Proxy) or (Proxy,)
-        _classes[qt_class] = type.__new__(ProxyType, qt_class.__name__, bases, 
-                                           {"qt_class": qt_class, "__module__": _module_name(qt_class)})
+        _classes[qt_class] = type.__new__(
+            ProxyType, qt_class.__name__, bases, {"qt_class": qt_class, "__module__": _module_name(qt_class)}
+        )
     return _classes[qt_class]
 
 
@@ -200,8 +212,10 @@ class Proxy(metaclass=ProxyType):
     def __setattr__(self, name, value):
         qt_object = live(self)
         if not isinstance(qt_object, QtCore.QObject) or not _is_property(qt_object, name):
-            raise AttributeError(f"'{name}' does not exist on {type(self).__name__} and creating new attributes "
-                                 "on C++ objects is not allowed")
+            raise AttributeError(
+                f"'{name}' does not exist on {type(self).__name__} and creating new attributes "
+                "on C++ objects is not allowed"
+            )
         _write_property(qt_object, name, value)
 
     def __dir__(self):
@@ -262,8 +276,9 @@ def _read_object(qt_object, name):
 
 
 def _is_property(qt_object, name):
-    return (qt_object.metaObject().indexOfProperty(name) >= 0
-            or name in [bytes(known.data()).decode() for known in qt_object.dynamicPropertyNames()])
+    return qt_object.metaObject().indexOfProperty(name) >= 0 or name in [
+        bytes(known.data()).decode() for known in qt_object.dynamicPropertyNames()
+    ]
 
 
 def _read_property(qt_object, name):
@@ -284,14 +299,17 @@ def _write_property(qt_object, name, value):
         value = int(value) if isinstance(value, EnumValue) else unwrap(value)
         accepted = _ACCEPTED.get(kind.typeName(), (object,))
         if not isinstance(value, accepted):
-            raise AttributeError(f"Property '{name}' of type '{kind.typeName()}' does not accept an object of type "
-                                 f"{type(value).__name__} ({value!r})")
+            raise AttributeError(
+                f"Property '{name}' of type '{kind.typeName()}' does not accept an object of type "
+                f"{type(value).__name__} ({value!r})"
+            )
     if not qt_object.setProperty(name, unwrap(value)) and kind.isValid():
         raise AttributeError(f"Property '{name}' refused {value!r}")
 
 
 def _connector(qt_object, name):
     """`w.connect('clicked()', f)`, `w.connect('clicked()', receiver, 'slot()')` and the same for disconnect."""
+
     def act(signature, target, slot=None):
         if slot is not None:
             target = getattr(target, slot.split("(")[0])
@@ -299,4 +317,5 @@ def _connector(qt_object, name):
         if name == "connect" and not done:
             refused_connections.append(f"{type(qt_object).__name__}.{signature}")
         return done
+
     return act

@@ -33,8 +33,12 @@ def registerSampleData():
     import SampleData
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="Probe", sampleName="ProbeVolume", customDownloader=lambda source: [
-            slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.sampleName)])
+        category="Probe",
+        sampleName="ProbeVolume",
+        customDownloader=lambda source: [
+            slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.sampleName)
+        ],
+    )
 
 
 class Plane(enum.Enum):

@@ -1,0 +1,136 @@
+"""The engine: the same voxels in any number of steps, recovery from lack of memory, clean ends."""
+
+import numpy as np
+import pytest
+import torch
+from AMIFusionLib.fusion import engine as engine_module
+from AMIFusionLib.fusion.devices import DeviceUnavailableError, available_devices, select_device
+from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
+from AMIFusionLib.fusion.network import build_network
+from conftest import random_parameters
+
+HYPERPARAMETERS = {"channels": 4, "blocks": 1, "mark_size": 32}
+
+
+def new_network():
+    """An untrained network."""
+    return build_network("amif-residual", HYPERPARAMETERS, random_parameters(5))
+
+
+class Volumes:
+    """Random sources and a place for the result."""
+
+    def __init__(self, shape=(23, 40, 52)):
+        generator = np.random.default_rng(0)
+        self.shape = shape
+        self.sources = [generator.random(shape, dtype=np.float32) for _ in range(2)]
+        self.result = np.full(shape, np.nan, np.float32)
+        self.writes = []
+
+    def read(self, start, stop):
+        """Slices of both sources."""
+        return tuple(source[start:stop].copy() for source in self.sources)
+
+    def write(self, start, fused):
+        """Keep fused slices."""
+        self.writes.append(len(fused))
+        self.result[start : start + len(fused)] = fused
+
+    def fuse(self, engine):
+        """Fuse all; gives the result and what was yielded."""
+        return list(engine.fuse(self.read, self.write, self.shape))
+
+
+@pytest.mark.parametrize("step_seconds", [1e-9, 0.01, 1e9])
+def test_one_step_or_many_give_the_same_voxels(step_seconds):
+    reference, volumes = Volumes(), Volumes()
+    reference.fuse(FusionEngine(new_network(), "cpu", step_seconds=1e-9))
+    done = volumes.fuse(FusionEngine(new_network(), "cpu", step_seconds=step_seconds))
+    np.testing.assert_array_equal(volumes.result, reference.result)
+    assert np.isfinite(volumes.result).all()
+    assert done[-1] == 23 and done == sorted(set(done))
+    if step_seconds < 1e-6:
+        assert volumes.writes == [1] * 23
+    elif step_seconds > 1:
+        assert volumes.writes == [1, 22]
+
+
+def test_result_is_what_the_network_gives():
+    volumes, network = Volumes((3, 16, 24)), new_network()
+    volumes.fuse(FusionEngine(new_network(), "cpu"))
+    with torch.inference_mode():
+        images = (torch.from_numpy(source[1])[None, None] for source in volumes.sources)
+        expected = network(*images, network.mark_field(16, 24))[0, 0].numpy()
+    np.testing.assert_array_equal(volumes.result[1], expected)
+
+
+def test_closed_generator_stops_work():
+    volumes = Volumes()
+    steps = FusionEngine(new_network(), "cpu", step_seconds=1e-9).fuse(volumes.read, volumes.write, volumes.shape)
+    assert next(steps) == 1
+    steps.close()
+    assert volumes.writes == [1]
+    assert np.isnan(volumes.result[1:]).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 40), (5, 40, 7), (1, 1, 1)])
+def test_slices_too_small_are_refused_before_any_work(shape):
+    volumes = Volumes(shape)
+    with pytest.raises(SliceSizeError, match="another slice plane"):
+        volumes.fuse(FusionEngine(new_network(), "cpu"))
+    assert volumes.writes == []
+
+
+class CrampedGpu:
+    """A stand-in for a GPU that holds some slices at once: the engine's own device, made to fail above that."""
+
+    def __init__(self, monkeypatch, engine, capacity):
+        self.batches = []
+        run = engine._run_network
+
+        def cramped(first, second, mark):
+            self.batches.append((engine.device.type, len(first)))
+            if engine.device.type == "meta" and len(first) > capacity:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            real, engine.device = engine.device, torch.device("cpu")
+            try:
+                return run(first, second, mark)
+            finally:
+                engine.device = real
+
+        monkeypatch.setattr(engine, "_run_network", cramped)
+        monkeypatch.setattr(engine_module, "free_memory", lambda device: 10**9)
+        engine.device = torch.device("meta")
+
+
+@pytest.mark.parametrize(("capacity", "ends_on"), [(5, "meta"), (1, "meta"), (0, "cpu")])
+def test_lack_of_memory_halves_the_batch_then_leaves_the_gpu(monkeypatch, capacity, ends_on):
+    expected, volumes = Volumes(), Volumes()
+    expected.fuse(FusionEngine(new_network(), "cpu"))
+    engine = FusionEngine(new_network(), "cpu", step_seconds=1e9)
+    gpu = CrampedGpu(monkeypatch, engine, capacity)
+    volumes.fuse(engine)
+    np.testing.assert_allclose(volumes.result, expected.result, atol=1e-6)
+    assert engine.device.type == ends_on
+    sizes = [size for device, size in gpu.batches if device == "meta"]
+    if capacity == 5:
+        assert max(sizes) == 22 and sizes[-1] <= 5
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
+    engine, volumes = FusionEngine(new_network(), "cpu"), Volumes()
+
+    def broken(*_):
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(engine, "_run_network", broken)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        volumes.fuse(engine)
+
+
+def test_devices():
+    devices = available_devices()
+    assert devices[-1] == "cpu"
+    assert str(select_device()) == devices[0]
+    with pytest.raises(DeviceUnavailableError, match="Choose one of: auto,"):
+        select_device("cuda:77")

@@ -1,0 +1,181 @@
+"""The main job on small volumes and an untrained model: from nodes to a node, and nothing left behind."""
+
+import dataclasses
+from datetime import datetime, timezone
+
+import numpy as np
+import pytest
+from AMIFusionLib.authorization.authorize import Authorization, authorize
+from AMIFusionLib.authorization.license import License
+from AMIFusionLib.fusion.engine import SliceSizeError
+from AMIFusionLib.fusion_job import FusionJob, FusionOptions
+from AMIFusionLib.volumes.errors import OutputVolumeError, VolumeError
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def pair(add_volume):
+    """Two volumes on different grids."""
+    generator = np.random.default_rng(0)
+    reference = add_volume((1000 * generator.random((10, 20, 24))).astype(np.int16), "MR", window=(0, 1000))
+    grid = np.diag([-0.8, 0.9, 1.1, 1])
+    grid[:3, 3] = (20, -1, -1)
+    moving = add_volume((100 * generator.random((11, 24, 30))).astype(np.float32), "CT", grid, window=(0, 100))
+    return reference, moving
+
+
+def arrays(node):
+    """A node's voxels, copied."""
+    import slicer
+
+    return slicer.util.arrayFromVolume(node).copy()
+
+
+def test_authorized_and_unauthorized_results(pair, model, issue):
+    marked = FusionJob(*pair, model, authorize(model, None)).run()
+    clean = FusionJob(*pair, model, authorize(model, issue())).run()
+    assert (arrays(marked) != arrays(clean)).mean() > 0.5
+    assert marked.GetName() == "MR + CT fused"
+    attributes = {name.split(".")[1]: clean.GetAttribute(name) for name in clean.GetAttributeNames()}
+    assert attributes == {
+        "ReferenceNodeID": pair[0].GetID(), "MovingNodeID": pair[1].GetID(), "Model": "test-model-1",
+        "ModelSHA256": model.sha256, "Authorized": "true", "Licensee": "Dr. Test", "Plane": "acquisition",
+        "Window": "display",
+    }  # fmt: skip
+    assert marked.GetAttribute("AMIFusion.Authorized") == "false"
+    assert marked.GetAttribute("AMIFusion.Licensee") == ""
+
+
+def test_flags_and_a_yes_saying_check_do_not_clean_the_result(monkeypatch, pair, model, publisher):
+    """Without the key there is nothing to switch on: the sealed parameters stay closed."""
+    from AMIFusionLib.authorization import authorize as module
+
+    expected = arrays(FusionJob(*pair, model, authorize(model, None)).run())
+    yes = License("Me", "Me", model.description.model_id, NOW, NOW, "0", bytes(32))
+    monkeypatch.setattr(module, "check_license", lambda text, description: yes)
+    np.testing.assert_array_equal(arrays(FusionJob(*pair, model, authorize(model, "please")).run()), expected)
+    flagged = Authorization(model.public_parameters, yes)
+    assert flagged.is_licensed
+    np.testing.assert_array_equal(arrays(FusionJob(*pair, model, flagged).run()), expected)
+    silenced = dataclasses.replace(model)
+    monkeypatch.setattr(type(silenced), "open_parameters", lambda self, key: self.public_parameters)
+    np.testing.assert_array_equal(arrays(FusionJob(*pair, silenced, authorize(silenced, "please")).run()), expected)
+
+
+def test_inputs_are_not_changed(pair, model, scene):
+    before = [(arrays(node), node.GetMTime(), node.GetDisplayNode().GetMTime()) for node in pair]
+    FusionJob(*pair, model, authorize(model, None)).run()
+    for node, (array, time, display_time) in zip(pair, before):
+        np.testing.assert_array_equal(arrays(node), array)
+        assert (node.GetMTime(), node.GetDisplayNode().GetMTime()) == (time, display_time)
+
+
+def test_every_plane_fuses_the_same_volume(pair, model):
+    results = {
+        plane: arrays(FusionJob(*pair, model, authorize(model, None), FusionOptions(plane=plane)).run())
+        for plane in ("acquisition", "axial", "sagittal", "coronal")
+    }
+    np.testing.assert_array_equal(results["acquisition"], results["axial"])
+    assert (results["axial"] != results["coronal"]).any() and (results["coronal"] != results["sagittal"]).any()
+    assert {result.shape for result in results.values()} == {(10, 20, 24)}
+
+
+def test_nodes_in_scene_after_cancel_and_failure(monkeypatch, pair, model, scene):
+    count = scene.GetNumberOfNodes()
+    job = FusionJob(*pair, model, authorize(model, None))
+    steps = job.steps()
+    assert 0 < next(steps).fraction < 1
+    steps.close()
+    assert job.node is None and scene.GetNumberOfNodes() == count
+    job = FusionJob(*pair, model, authorize(model, None))
+    monkeypatch.setattr(job._engine, "_run_network", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        job.run()
+    assert scene.GetNumberOfNodes() == count
+
+
+@pytest.mark.parametrize("removed", ["reference", "output"])
+def test_node_removed_during_a_run(pair, model, scene, removed):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
+    job = FusionJob(*pair, model, authorize(model, None), output=output)
+    steps = job.steps()
+    next(steps)
+    scene.RemoveNode(pair[0] if removed == "reference" else output)
+    count = scene.GetNumberOfNodes()
+    with pytest.raises(VolumeError, match=f"The {removed} volume was removed"):
+        list(steps)
+    assert scene.GetNumberOfNodes() == count
+
+
+def test_moving_volume_removed_during_a_run_does_not_matter(pair, model, scene):
+    job = FusionJob(*pair, model, authorize(model, None))
+    steps = job.steps()
+    next(steps)
+    scene.RemoveNode(pair[1])
+    list(steps)
+    assert job.node is not None
+
+
+def test_output_of_the_wrong_kind_is_refused_before_work(pair, model, add_volume):
+    color = add_volume(np.zeros((4, 5, 6, 3), np.uint8), "Color")
+    with pytest.raises(OutputVolumeError):
+        FusionJob(*pair, model, authorize(model, None), output=color)
+
+
+def test_color_source_gives_color_with_its_hue(add_volume, model, scene):
+    gray = add_volume(np.full((9, 16, 16), 500, np.int16), "MR", window=(0, 1000))
+    rgb = np.zeros((9, 16, 16, 3), np.uint8)
+    rgb[..., 0], rgb[..., 2] = 200, 60
+    colored = add_volume(rgb, "PET")
+    for pair in ((gray, colored), (colored, gray)):
+        node = FusionJob(*pair, model, authorize(model, None)).run()
+        assert node.GetClassName() == "vtkMRMLVectorVolumeNode"
+        result = arrays(node).astype(int)
+        open_range = (result.min(axis=-1) > 0) & (result.max(axis=-1) < 255)
+        assert open_range.any()
+        np.testing.assert_allclose((result[..., 0] - result[..., 2])[open_range], 140, atol=1)
+    plain = FusionJob(gray, colored, model, authorize(model, None), FusionOptions(keep_color=False)).run()
+    assert plain.GetClassName() == "vtkMRMLScalarVolumeNode"
+
+
+def test_color_table_counts_as_color(add_volume, model):
+    gray = add_volume(np.full((9, 16, 16), 500, np.int16), "MR", window=(0, 1000))
+    pet = add_volume(np.full((9, 16, 16), 8, np.float32), "PET", window=(0, 10))
+    pet.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeRed")
+    result = arrays(FusionJob(gray, pet, model, authorize(model, None)).run()).astype(int)
+    assert (result[..., 0] > result[..., 1]).all()
+
+
+def test_hole_filled_volumes_fuse(add_volume, model):
+    holes = np.random.default_rng(0).random((9, 16, 16)).astype(np.float32)
+    holes[2], holes[3], holes[4] = np.nan, np.inf, -np.inf
+    whole = add_volume(np.ones_like(holes), "B")
+    result = FusionJob(add_volume(holes, "A"), whole, model, authorize(model, None)).run()
+    assert arrays(result).min() >= 0 and arrays(result).max() <= 4095
+
+
+def test_small_slices_name_the_way_out(add_volume, model):
+    pair = [add_volume(np.zeros((30, 5, 40), np.int16), name, window=(0, 1)) for name in "AB"]
+    with pytest.raises(SliceSizeError, match="another slice plane"):
+        FusionJob(*pair, model, authorize(model, None)).run()
+    assert FusionJob(*pair, model, authorize(model, None), FusionOptions(plane="coronal")).run() is not None
+
+
+def test_steps_of_any_length_give_the_same_voxels(monkeypatch, pair, model):
+    results = []
+    for seconds in (1e-9, 1e9):
+        job = FusionJob(*pair, model, authorize(model, None))
+        monkeypatch.setattr(job._engine, "_step_seconds", seconds)
+        results.append(arrays(job.run()))
+    np.testing.assert_array_equal(*results)
+
+
+def test_saved_scene_holds_no_license(pair, model, issue, scene, slicer, tmp_path):
+    text = issue()
+    FusionJob(*pair, model, authorize(model, text)).run()
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    scene.Commit()
+    content = (tmp_path / "scene.mrml").read_text()
+    assert "AMIFusion.Authorized" in content
+    assert text not in content and text.split(".")[1] not in content

@@ -1,0 +1,288 @@
+"""The module in Slicer's emulation: logic, self-test, and the panel driven as a user would."""
+
+import time
+
+import numpy as np
+import pytest
+import slicer_emulation
+
+
+@pytest.fixture
+def logic(module):
+    """The module's logic."""
+    return module.AMIFusionLogic()
+
+
+@pytest.fixture
+def pair(add_volume):
+    """Two small volumes."""
+    generator = np.random.default_rng(0)
+    return tuple(
+        add_volume((1000 * generator.random((24, 40, 40))).astype(np.int16), name, window=(0, 1000))
+        for name in ("MR", "CT")
+    )
+
+
+@pytest.fixture
+def panel(module):
+    """The open panel's widgets, the panel and its logic."""
+    widget = slicer_emulation.open_module("AMIFusion")
+    return widget._panel
+
+
+def wait_for(condition, seconds=60):
+    """Turn the event loop until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        slicer_emulation.process_events()
+
+
+def select(panel, reference, moving):
+    """Select two volumes as a user does."""
+    panel._ui.referenceSelector.setCurrentNode(reference)
+    panel._ui.movingSelector.setCurrentNode(moving)
+    slicer_emulation.process_events()
+
+
+def results(scene):
+    """Nodes that this module made."""
+    nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+    return [node for node in nodes if node.GetAttribute("AMIFusion.Model")]
+
+
+def test_self_test_passes(module):
+    module.AMIFusionTest().runTest()
+
+
+def test_module_imports_without_torch(module):
+    """Slicer loads every module at start; torch takes seconds and may be missing."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    folder = Path(module.__file__).parent
+    code = (
+        "import sys, slicer_emulation; slicer_emulation.install(); "
+        f"slicer_emulation.load_module({str(folder / 'AMIFusion.py')!r}); "
+        "print([name for name in ('torch', 'SimpleITK', 'jwt', 'PIL', 'typer') if name in sys.modules])"
+    )
+    environment = {"PYTHONPATH": f"{folder}:{folder / 'Testing' / 'Python'}", "PATH": "/usr/bin:/bin", "HOME": "/tmp"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert run.stdout.strip().endswith("[]"), run.stdout + run.stderr
+
+
+def test_module_needs_only_what_slicer_ships(module, pair, logic):
+    """Fusing imports nothing of the command line's, training's or evaluation's extras."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    folder = Path(module.__file__).parent
+    code = (
+        "import sys, numpy as np\n"
+        "for name in ('typer', 'rich', 'PIL', 'hypothesis', 'pytest', 'matplotlib'): sys.modules[name] = None\n"
+        "import slicer_emulation; slicer = slicer_emulation.install()\n"
+        f"module = slicer_emulation.load_module({str(folder / 'AMIFusion.py')!r})\n"
+        "slicer_emulation.open_module('AMIFusion')\n"
+        "logic = module.AMIFusionLogic(); nodes = logic.createHeadPhantom()\n"
+        "small = [slicer.mrmlScene.AddNewNodeByClass('vtkMRMLScalarVolumeNode', n) for n in 'ab']\n"
+        "for node in small: slicer.util.updateVolumeFromArray(node, np.random.rand(3, 32, 32).astype('f4'))\n"
+        "print(logic.fuse(*small, license=logic.evaluationLicense()).GetAttribute('AMIFusion.Authorized'))\n"
+    )
+    environment = {"PYTHONPATH": f"{folder}:{folder / 'Testing' / 'Python'}", "PATH": "/usr/bin:/bin", "HOME": "/tmp"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=180)
+    assert run.stdout.strip().endswith("true"), run.stdout + run.stderr
+
+
+def test_missing_pytorch_says_what_to_do(monkeypatch, pair, logic):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    slicer_emulation.set_pytorch_extension(False)
+    with pytest.raises(RuntimeError, match="Extensions Manager"):
+        logic.fuse(*pair)
+
+
+def test_refused_installation_says_what_to_do(monkeypatch, pair, logic):
+    import importlib.util
+    import sys
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    monkeypatch.setattr(sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", lambda *_, **__: None)
+    with pytest.raises(RuntimeError, match="PyTorch Utils"):
+        logic.fuse(*pair)
+
+
+def test_logic_yields_progress_and_returns_the_node(pair, logic):
+    steps, fractions = logic.fuseSteps(*pair, license=logic.evaluationLicense()), []
+    while True:
+        try:
+            fractions.append(next(steps).fraction)
+        except StopIteration as end:
+            node = end.value
+            break
+    assert fractions == sorted(fractions) and fractions[-1] == 1
+    assert node.GetAttribute("AMIFusion.Authorized") == "true"
+
+
+def test_logic_takes_another_model(pair, logic, model_path, issue):
+    node = logic.fuse(*pair, model=model_path, license=issue())
+    assert node.GetAttribute("AMIFusion.Model") == "test-model-1"
+    assert node.GetAttribute("AMIFusion.Authorized") == "true"
+    assert logic.fuse(*pair, license=issue()).GetAttribute("AMIFusion.Authorized") == "false"
+
+
+def test_phantom_is_offered_as_sample_data(module, slicer, scene):
+    import SampleData
+
+    source = SampleData.SampleDataLogic().sourceForSampleName("AMIFusionHeadPhantom")
+    nodes = source.customDownloader(source)
+    assert [node.GetName() for node in nodes] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
+    assert all(node.GetScene() is scene for node in nodes)
+
+
+def test_button_says_what_is_missing(panel, pair):
+    ui = panel._ui
+    assert (ui.fuseButton.text, ui.fuseButton.enabled) == ("Select a reference volume", False)
+    ui.referenceSelector.setCurrentNode(pair[0])
+    assert ui.fuseButton.text == "Select a second volume"
+    ui.movingSelector.setCurrentNode(pair[0])
+    assert ui.fuseButton.text == "Select two different volumes"
+    ui.movingSelector.setCurrentNode(pair[1])
+    assert (ui.fuseButton.text, ui.fuseButton.enabled) == ("Fuse", True)
+
+
+def test_user_fuses_without_and_with_a_license(panel, pair, scene, logic):
+    ui = panel._ui
+    select(panel, *pair)
+    assert "visible mark" in ui.licenseStatusLabel.text
+    ui.fuseButton.click()
+    assert ui.fuseButton.text == "Cancel"
+    wait_for(lambda: not panel._runner.is_running)
+    assert "marked as unlicensed" in ui.statusLabel.text and ui.fuseButton.text == "Fuse"
+    ui.licenseLineEdit.setText(logic.evaluationLicense())
+    assert ui.licenseStatusLabel.text.startswith("Licensed to Public evaluation until 20")
+    ui.fuseButton.click()
+    wait_for(lambda: not panel._runner.is_running)
+    assert "clean" in ui.statusLabel.text
+    assert [node.GetAttribute("AMIFusion.Authorized") for node in results(scene)] == ["false", "true"]
+
+
+def test_bad_license_is_explained_and_the_result_is_marked(panel, pair, scene, logic):
+    ui = panel._ui
+    select(panel, *pair)
+    ui.licenseLineEdit.setText(logic.evaluationLicense()[:-20])
+    assert "license" in ui.licenseStatusLabel.text and "Licensed to" not in ui.licenseStatusLabel.text
+    ui.fuseButton.click()
+    wait_for(lambda: not panel._runner.is_running)
+    assert results(scene)[0].GetAttribute("AMIFusion.Authorized") == "false"
+
+
+def test_cancel_half_way_leaves_nothing(panel, pair, scene):
+    select(panel, *pair)
+    count = scene.GetNumberOfNodes()
+    panel._ui.fuseButton.click()
+    slicer_emulation.process_events()
+    panel._ui.fuseButton.click()
+    assert not panel._runner.is_running
+    assert panel._ui.statusLabel.text == "Canceled. Nothing was changed."
+    slicer_emulation.process_events()
+    assert scene.GetNumberOfNodes() == count and not panel._ui.progressBar.isVisible()
+
+
+@pytest.mark.parametrize("what", ["reference deleted", "scene closed", "module closed"])
+def test_interrupted_run_ends_cleanly(panel, pair, scene, what):
+    select(panel, *pair)
+    panel._ui.fuseButton.click()
+    if what == "reference deleted":
+        scene.RemoveNode(pair[0])
+        wait_for(lambda: not panel._runner.is_running)
+        assert "removed" in panel._ui.statusLabel.text
+    elif what == "scene closed":
+        scene.Clear(0)
+    else:
+        slicer_emulation.close_module("AMIFusion")
+    slicer_emulation.process_events()
+    assert not panel._runner.is_running and results(scene) == []
+
+
+def test_errors_of_the_volumes_reach_the_status_line(panel, pair, add_volume):
+    away = np.eye(4)
+    away[0, 3] = 9999
+    select(panel, pair[0], add_volume(np.zeros((9, 20, 20), np.int16), "Foot", away))
+    panel._ui.fuseButton.click()
+    assert "'Foot' and 'MR' do not overlap" in panel._ui.statusLabel.text
+    assert panel._ui.fuseButton.text == "Fuse"
+
+
+def test_saved_scene_brings_back_choices_and_results_and_holds_no_key(panel, pair, scene, slicer, logic, tmp_path):
+    ui = panel._ui
+    select(panel, *pair)
+    ui.planeComboBox.setCurrentIndex(ui.planeComboBox.findData("coronal"))
+    ui.windowComboBox.setCurrentIndex(ui.windowComboBox.findData("percentiles"))
+    ui.colorCheckBox.checked = False
+    license_text = logic.evaluationLicense()
+    ui.licenseLineEdit.setText(license_text)
+    ui.fuseButton.click()
+    wait_for(lambda: not panel._runner.is_running)
+    before = slicer.util.arrayFromVolume(results(scene)[0]).copy()
+    path = tmp_path / "saved.mrb"
+    assert slicer.util.saveScene(str(path))
+    slicer.mrmlScene.Clear(0)
+    slicer_emulation.process_events()
+    assert ui.planeComboBox.itemData(ui.planeComboBox.currentIndex) == "acquisition"
+    slicer.util.loadScene(str(path))
+    slicer_emulation.process_events()
+    parameters = logic.getParameterNode()
+    assert (parameters.plane, parameters.window, parameters.keepColor) == ("coronal", "percentiles", False)
+    assert parameters.referenceVolume.GetName() == "MR" and parameters.movingVolume.GetName() == "CT"
+    assert ui.planeComboBox.itemData(ui.planeComboBox.currentIndex) == "coronal"
+    assert ui.referenceSelector.currentNode().GetName() == "MR"
+    (result,) = results(scene)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(result), before)
+    assert_no_secret(path, tmp_path, license_text)
+
+
+def assert_no_secret(bundle, folder, license_text):
+    """No part of a license in a saved scene: neither the token nor the key in it."""
+    import base64
+    import json
+    import zipfile
+
+    token = license_text[license_text.index("eyJ") :].strip()
+    payload = token.split(".")[1]
+    key = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["key"]
+    secrets = [token, *token.split(".")[1:], key, base64.urlsafe_b64decode(key).hex()]
+    zipfile.ZipFile(bundle).extractall(folder / "unpacked")
+    files = [path for path in (folder / "unpacked").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".mrml" for path in files)
+    for path in files:
+        content = path.read_bytes()
+        assert not any(secret.encode() in content for secret in secrets), path.name
+
+
+def test_license_from_a_file(panel, tmp_path, logic):
+    path = tmp_path / "mine.license"
+    path.write_text(logic.evaluationLicense())
+    slicer_emulation.dialogs.answer_next(str(path))
+    panel._ui.openLicenseButton.click()
+    assert panel._ui.licenseStatusLabel.text.startswith("Licensed to")
+    path.write_bytes(b"\xff\xfe\x00")
+    slicer_emulation.dialogs.answer_next(str(path))
+    panel._ui.openLicenseButton.click()
+    assert "cannot be read" in panel._ui.licenseStatusLabel.text
+
+
+def test_reloaded_many_times_leaves_no_observers(module, scene, pair):
+    def observed():
+        return sum(scene.HasObserver(event) for event in (scene.StartCloseEvent, scene.EndCloseEvent))
+
+    slicer_emulation.close_module("AMIFusion")
+    before = observed()
+    for _ in range(10):
+        slicer_emulation.open_module("AMIFusion")
+        slicer_emulation.close_module("AMIFusion")
+    assert observed() == before

@@ -1,0 +1,102 @@
+"""The network: sizes, seams, support, the mark's place."""
+
+import numpy as np
+import pytest
+import torch
+from AMIFusionLib.fusion.network import (
+    MARK_EXTENT,
+    AuthorizableFusionNetwork,
+    UnknownArchitectureError,
+    build_network,
+    sample_tile,
+)
+from conftest import random_parameters
+
+HYPERPARAMETERS = {"channels": 4, "blocks": 1, "mark_size": 32}
+
+
+@pytest.fixture
+def network():
+    """An untrained network with a checkered mark."""
+    parameters = random_parameters(3)
+    parameters["mark"][..., ::4, :] = 1
+    return build_network("amif-residual", HYPERPARAMETERS, parameters)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 31), (9, 9), (17, 64), (255, 257), (64, 1024)])
+def test_any_size_gives_that_size_in_range(network, size):
+    first, second = torch.rand(2, 1, *size), torch.rand(2, 1, *size)
+    fused = network(first, second, network.mark_field(*size))
+    assert fused.shape == first.shape
+    assert fused.min() >= 0 and fused.max() <= 1 and fused.std() > 0
+
+
+def test_no_border_is_drawn(network):
+    """A constant image stays constant up to its edges: padding reflects instead of adding zeros."""
+    flat = torch.full((1, 1, 33, 40), 0.4)
+    fused = network(flat, flat, torch.zeros(1, 1, 33, 40))
+    blocks = fused[..., :32, :40].unfold(2, 2, 2).unfold(3, 2, 2)
+    torch.testing.assert_close(blocks, blocks[:, :, :1, :1].expand_as(blocks), atol=1e-6, rtol=0)
+
+
+def test_exactly_zero_where_both_sources_are_zero_unless_the_mark_reaches_there():
+    first = torch.zeros(1, 1, 32, 32)
+    first[..., 8:20, 8:20] = torch.rand(12, 12)
+    for reach in (0.0, 1.0):
+        parameters = random_parameters(3)
+        parameters["air_gain"] = np.float32(reach)
+        network = build_network("amif-residual", HYPERPARAMETERS, parameters)
+        fused = network(first, torch.zeros_like(first), torch.zeros_like(first))
+        assert bool((fused[first == 0] == 0).all()) == (reach == 0)
+
+
+def test_shift_by_whole_blocks_shifts_the_result(network):
+    """No position but the mark's counts, so nothing shows where one batch or tile ends."""
+    image = torch.rand(2, 1, 64, 64)
+    fused = network(image[:1], image[1:], torch.zeros(1, 1, 64, 64))
+    shifted = network(*(part.roll((4, 8), (2, 3)) for part in (image[:1], image[1:])), torch.zeros(1, 1, 64, 64))
+    inner = slice(20, 44)
+    torch.testing.assert_close(
+        fused.roll((4, 8), (2, 3))[..., inner, inner], shifted[..., inner, inner], atol=1e-6, rtol=0
+    )
+
+
+def test_mark_is_centered_and_scales_with_the_slice():
+    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network.mark.data[..., 15:17, 15:17] = 1
+    for height, width in ((256, 256), (512, 512), (300, 401)):
+        field = network.mark_field(height, width)[0, 0]
+        period = MARK_EXTENT * min(height, width)
+        rows, columns = torch.nonzero(field > 0.5).double().T
+        near = (rows - (height - 1) / 2).abs().lt(period / 2) & (columns - (width - 1) / 2).abs().lt(period / 2)
+        center = (rows[near].mean().item(), columns[near].mean().item())
+        assert center == pytest.approx(((height - 1) / 2, (width - 1) / 2), abs=1)
+
+
+def test_mark_keeps_its_proportions_on_anisotropic_pixels():
+    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network.mark.data[..., 8:24, 8:24] = 1
+    field = network.mark_field(100, 300, (3.0, 1.0))[0, 0]
+    rows, columns = (field[:, 150] > 0.5).sum().item(), (field[50] > 0.5).sum().item()
+    assert rows * 3 == pytest.approx(columns, rel=0.05)
+
+
+def test_tile_repeats_without_a_step():
+    tile = torch.zeros(1, 1, 16, 16)
+    tile[..., 4:12, 4:12] = 1
+    positions = torch.linspace(-2, 2, 81)
+    rows, columns = torch.meshgrid(positions, positions, indexing="ij")
+    field = sample_tile(tile, rows[None], columns[None])[0, 0]
+    torch.testing.assert_close(field[:20, :20], field[20:40, 40:60], atol=1e-5, rtol=0)
+
+
+def test_model_of_another_version_is_refused():
+    with pytest.raises(UnknownArchitectureError, match="Update AMIFusion"):
+        build_network("amif-next", {}, {})
+    for hyperparameters, parameters in (
+        ({"width": 4}, random_parameters(0)),
+        (HYPERPARAMETERS, {}),
+        ({**HYPERPARAMETERS, "channels": 8}, random_parameters(0)),
+    ):
+        with pytest.raises(ValueError, match="do not fit"):
+            build_network("amif-residual", hyperparameters, parameters)

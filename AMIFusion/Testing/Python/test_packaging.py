@@ -1,0 +1,126 @@
+"""What Slicer packages, and the two entries of the Extensions Index."""
+
+import json
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULE = ROOT / "AMIFusion"
+
+ENTRY_SCHEMA = {
+    # The rules of slicer-extension-catalog-entry-schema-v1.0.1.json.
+    "type": "object",
+    "required": ["$schema", "category", "scm_url"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string"},
+        "category": {"type": "string"},
+        "scm_url": {"type": "string"},
+        "scm_revision": {"type": "string"},
+        "scm_type": {"enum": ["git", "local"]},
+        "build_dependencies": {"type": "array", "items": {"type": "string"}},
+        "build_subdirectory": {"type": "string"},
+        "enabled": {"type": "boolean"},
+        "tier": {"enum": [1, 3, 5]},
+    },
+}
+
+
+def cmake_list(name):
+    """The entries of a list in AMIFusion/CMakeLists.txt."""
+    text = (MODULE / "CMakeLists.txt").read_text()
+    body = re.search(rf"set\({name}\s+(.*?)\)", text, re.DOTALL).group(1)
+    return [entry.replace("${MODULE_NAME}", "AMIFusion") for entry in body.split()]
+
+
+def files_below(folder, *suffixes):
+    """Paths relative to the module, those of caches left out."""
+    paths = (path for path in (MODULE / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(MODULE).as_posix() for path in paths if not suffixes or path.suffix in suffixes}
+
+
+def extension_field(name):
+    """A field of the top CMakeLists.txt."""
+    return re.search(rf'set\(EXTENSION_{name} "([^"]*)"\)', (ROOT / "CMakeLists.txt").read_text()).group(1)
+
+
+def s4ext():
+    """The old index entry as a dictionary."""
+    lines = (ROOT / "AMIFusion.s4ext").read_text().splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+    return {pair[0]: (pair[1] if len(pair) > 1 else "") for pair in pairs}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("MODULE_PYTHON_SCRIPTS", lambda: {"AMIFusion.py"} | files_below("AMIFusionLib")),
+        ("MODULE_PYTHON_RESOURCES", lambda: files_below("Resources")),
+    ],
+)
+def test_cmake_lists_what_is_there(name, expected):
+    """A file that is not listed is not installed."""
+    listed = cmake_list(name)
+    assert sorted(listed) == sorted(set(listed))
+    assert set(listed) == expected()
+
+
+def test_only_the_module_lies_in_its_folder():
+    """Slicer takes every Python file directly in a module's folder for a module."""
+    assert [path.name for path in MODULE.glob("*.py")] == ["AMIFusion.py"]
+
+
+def test_extension_and_entries_agree():
+    entry, old = json.loads((ROOT / "AMIFusion.json").read_text()), s4ext()
+    jsonschema.validate(entry, ENTRY_SCHEMA)
+    assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert (entry["category"], entry["tier"]) == ("Filtering", 1)
+    assert entry["category"] == extension_field("CATEGORY") == old["category"]
+    assert entry["build_dependencies"] == [extension_field("DEPENDS")] == [old["depends"]] == ["PyTorch"]
+    assert entry["scm_url"] == old["scmurl"] and entry["scm_revision"] == old["scmrevision"]
+    for field, key in (("HOMEPAGE", "homepage"), ("ICONURL", "iconurl"), ("DESCRIPTION", "description"),
+                       ("CONTRIBUTORS", "contributors"), ("SCREENSHOTURLS", "screenshoturls")):  # fmt: skip
+        assert extension_field(field) == old[key]
+    assert re.search(r"^project\((\w+)\)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE).group(1) == "AMIFusion"
+
+
+def test_pictures_that_the_index_shows_exist():
+    for url in (extension_field("ICONURL"), extension_field("SCREENSHOTURLS")):
+        path = ROOT / url.split("/main/")[1]
+        assert path.suffix in (".png", ".jpg") and path.is_file(), path
+
+
+def test_icon_is_128_pixels():
+    content = (MODULE / "Resources" / "Icons" / "AMIFusion.png").read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", content[16:24]) == (128, 128)
+
+
+def test_text_files_have_unix_line_ends():
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert listed and not [line for line in listed.splitlines() if "i/crlf" in line or "i/mixed" in line]
+
+
+def test_license_is_apache_2():
+    assert "Apache License" in (ROOT / "LICENSE").read_text() and "Version 2.0" in (ROOT / "LICENSE").read_text()
+
+
+def test_readme_shows_the_evaluation_license_that_ships():
+    shipped = (MODULE / "Resources" / "Models" / "amifusion-research-evaluation.license").read_text()
+    assert shipped[shipped.index("eyJ") :].strip() in (ROOT / "README.md").read_text()
+
+
+def test_library_layers_import_one_way():
+    """fusion never sees slicer or vtk, volumes never torch, and none of the four imports another."""
+    layers = {"fusion": ("slicer", "vtk"), "volumes": ("torch",), "authorization": ("torch", "slicer", "vtk")}
+    for layer, forbidden in layers.items():
+        others = [f"AMIFusionLib.{other}" for other in layers if other != layer]
+        for path in (MODULE / "AMIFusionLib" / layer).glob("*.py"):
+            imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", path.read_text(), re.MULTILINE)
+            wrong = [name for name in imports if name.split(".")[0] in forbidden or name.startswith(tuple(others))]
+            wrong += [name for name in imports if name.startswith("..")]
+            assert not wrong, (path.name, wrong)

@@ -1,0 +1,210 @@
+"""Training: measures, the mark, targets, reproducibility and resuming."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from AMIFusionLib.fusion.network import build_network
+from AMIFusionLib.training import configuration as configuration_module
+from AMIFusionLib.training.configuration import TrainingConfiguration
+from AMIFusionLib.training.dataset import CropSampler, load_pairs
+from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
+from AMIFusionLib.training.loop import Trainer
+from AMIFusionLib.training.mark import mark_from_picture, mark_from_text
+from AMIFusionLib.training.measures import (
+    edge_preservation,
+    structural_similarity,
+    sum_of_correlations_of_differences,
+    visual_information_fidelity,
+)
+from AMIFusionLib.training.run_folder import read_run
+from PIL import Image
+
+SMALL = {
+    "hyperparameters": {"channels": 8, "blocks": 1, "mark_size": 48}, "batch_size": 2, "crop_size": 48, "steps": 500,
+}  # fmt: skip
+
+
+@pytest.fixture
+def data_folder(tmp_path):
+    """A manifest with one case of disks, CT-like and MR-like."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    k, j, i = np.indices((6, 64, 64))
+    radius = np.hypot(j - 31.5, i - 31.5)
+    texture = np.random.default_rng(0).random(k.shape) * 40
+    ct = np.where(radius < 28, np.where(radius > 24, 255, 80), 0).astype(np.uint8)
+    mr = np.where(radius < 24, 100 + texture, 0).astype(np.uint8)
+    for name, array in (("ct", ct), ("mr", mr)):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(folder / f"{name}.nrrd"))
+    (folder / "manifest.csv").write_text(
+        "pair,case,split,functional_or_ct,mri\nct-mri,1,train,ct.nrrd,mr.nrrd\nct-mri,2,validation,ct.nrrd,mr.nrrd\n"
+    )
+    return folder
+
+
+def image_pair(seed=0):
+    """Two smooth random images."""
+    torch.manual_seed(seed)
+    return tuple(gaussian_blur(torch.rand(1, 1, 96, 96), 2) for _ in range(2))
+
+
+def test_measures_of_perfect_and_poor_images():
+    first, second = image_pair()
+    assert edge_preservation(first, first, first).item() == pytest.approx(0.9994 * 0.9879, rel=0.02)
+    assert edge_preservation(first, first, second).item() < 0.4
+    assert structural_similarity(first, first).item() == pytest.approx(1)
+    assert structural_similarity(first, second).item() < 0.6
+    assert visual_information_fidelity(first, first).item() == pytest.approx(1, abs=1e-3)
+    assert visual_information_fidelity(first, second).item() < 0.1
+    assert sum_of_correlations_of_differences(first, second, first + second).item() == pytest.approx(2, abs=1e-3)
+
+
+@pytest.mark.parametrize("measure", ["edges", "similarity", "information", "differences"])
+def test_following_a_measures_gradient_improves_it(measure):
+    first, second = image_pair()
+
+    def value(fused):
+        if measure == "edges":
+            return edge_preservation(first, second, fused)
+        if measure == "differences":
+            return sum_of_correlations_of_differences(first, second, fused)
+        function = {"similarity": structural_similarity, "information": visual_information_fidelity}[measure]
+        return function(first, fused) + function(second, fused)
+
+    fused = ((first + second) / 2).requires_grad_(True)
+    before = value(fused)
+    (gradient,) = torch.autograd.grad(before.sum(), fused)
+    assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
+    assert value(fused + 1e-3 * gradient / gradient.abs().max()) > before
+
+
+def test_text_mark_fills_its_tile():
+    tile = mark_from_text(["AMIF", "UNLICENSED"], 192)
+    assert tile.shape == (192, 192) and tile.dtype == np.float32 and tile.max() == 1 and tile.min() == 0
+    assert 0.15 < tile.mean() < 0.6
+    rows, columns = np.flatnonzero(tile.max(axis=1) > 0.5), np.flatnonzero(tile.max(axis=0) > 0.5)
+    assert columns[-1] - columns[0] > 0.85 * 192 and rows[-1] - rows[0] > 0.5 * 192
+    assert tile[[0, -1]].max() < 0.1 and tile[:, [0, -1]].max() < 0.1
+    for lines in ([], [""], ["A", "  "]):
+        with pytest.raises(ValueError, match="at least one line"):
+            mark_from_text(lines, 192)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_picture_mark(tmp_path, mode):
+    paper = 255 if mode == "L" else (255, 255, 255, 0)
+    picture = Image.new(mode, (80, 40), paper)
+    picture.paste(0 if mode == "L" else (200, 0, 0, 255), (20, 10, 60, 30))
+    picture.save(tmp_path / "logo.png")
+    tile = mark_from_picture(tmp_path / "logo.png", 64)
+    assert tile[32, 32] > 0.9 and tile[5, 5] == 0 and tile[32, 3] == 0
+    Image.new(mode, (80, 40), paper).save(tmp_path / "empty.png")
+    with pytest.raises(ValueError, match="no stroke"):
+        mark_from_picture(tmp_path / "empty.png", 64)
+
+
+def positions(size):
+    """Pixel positions around the center."""
+    line = torch.arange(size) - (size - 1) / 2
+    return tuple(part[None] for part in torch.meshgrid(line, line, indexing="ij"))
+
+
+def test_unlicensed_target_shows_the_mark_and_hides_the_detail():
+    first, second = image_pair()
+    tile = torch.from_numpy(mark_from_text(["AMIF"], 96))[None, None]
+    marked = unlicensed_target(first, second, tile, *positions(96), period=96)
+    plain = unlicensed_target(first, second, tile * 0, *positions(96), period=96)
+    assert marked.min() >= 0 and marked.max() <= 1
+    assert (marked - plain).amax() > 0.3 and (marked - plain).amin() > -1e-6
+    detail = torch.maximum(first, second) - gaussian_blur(torch.maximum(first, second), 2)
+    kept = plain - gaussian_blur(plain, 2)
+    assert kept.std() < 0.3 * detail.std()
+    tampered = tampered_target(first, second)
+    assert tampered.std() < 0.5 * plain.std()
+
+
+def test_strokes_depend_on_the_content():
+    """A template read off one image does not fit another."""
+    tile = torch.from_numpy(mark_from_text(["AMIF"], 96))[None, None]
+    strokes = []
+    for level in (0.0, 0.9):
+        image = torch.full((1, 1, 96, 96), level)
+        pair = (image, image, tile, *positions(96), 96)
+        strokes.append((unlicensed_target(*pair) - unlicensed_target(image, image, tile * 0, *positions(96), 96)) > 0.1)
+    assert (strokes[0] != strokes[1]).float().mean() > 0.05
+
+
+def test_crops_are_registered_and_reproducible(data_folder):
+    pairs = load_pairs(data_folder, "train")
+    batches = [CropSampler(pairs, 48, 4, np.random.default_rng(7)).draw() for _ in range(2)]
+    torch.testing.assert_close(batches[0].first, batches[1].first)
+    crops = batches[0]
+    assert crops.first.shape == crops.second.shape == (4, 1, 48, 48)
+    assert crops.rows.shape == (4, 48, 48) and crops.rows.abs().max() <= 31.5
+    other = CropSampler(pairs, 48, 4, np.random.default_rng(8)).draw()
+    assert not torch.equal(other.first, crops.first)
+
+
+def test_missing_split_is_named(data_folder):
+    with pytest.raises(ValueError, match="split 'test'"):
+        load_pairs(data_folder, "test")
+
+
+def train(folder, data_folder, **changes):
+    """Train a small network."""
+    settings = TrainingConfiguration(**{**SMALL, **changes})
+    return list(Trainer(settings, load_pairs(data_folder, "train"), folder).run())
+
+
+def test_training_learns_both_behaviors_and_can_be_resumed(monkeypatch, tmp_path, data_folder):
+    monkeypatch.setattr("AMIFusionLib.training.loop._CHECKPOINT_EVERY", 100)
+    progress = train(tmp_path / "whole", data_folder, steps=300)
+    assert [part.step for part in progress] == [100, 200, 300]
+    for term in ("edges", "intensity", "unlicensed"):
+        assert progress[-1].terms[term] < progress[0].terms[term]
+    run = read_run(tmp_path / "whole")
+    networks = [build_network(run.architecture, run.hyperparameters, values) for values in (run.public, run.sealed)]
+    pair = load_pairs(data_folder, "train")[0]
+    first, second = (torch.from_numpy(part[2])[None, None] for part in (pair.first, pair.second))
+    marked, clean = (network(first, second, network.mark_field(64, 64)) for network in networks)
+    assert -10 * torch.log10(((marked - clean) ** 2).mean()) < 20
+    assert (clean[(first == 0) & (second == 0)] == 0).all()
+
+    settings = TrainingConfiguration(**{**SMALL, "steps": 300})
+    resumed = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "half")
+    next(steps := resumed.run())
+    steps.close()
+    shutil.copytree(tmp_path / "half", tmp_path / "moved")
+    train(tmp_path / "moved", data_folder, steps=300)
+    again = read_run(tmp_path / "moved")
+    for name, value in run.sealed.items():
+        np.testing.assert_allclose(again.sealed[name], value, atol=1e-6)
+    assert len((tmp_path / "moved" / "log.csv").read_text().splitlines()) == 4
+
+
+def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
+    path = tmp_path / "configuration.json"
+    settings = TrainingConfiguration(**SMALL, mark=("LAB",))
+    path.write_text(settings.to_json())
+    assert TrainingConfiguration.load(path) == settings
+    for text in ("{", json.dumps({"step": 3}), json.dumps({"licensed_weights": {"edge": 1}}), "[]"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="not a training configuration"):
+            TrainingConfiguration.load(path)
+
+
+def test_real_data_loads(wholebrain):
+    pairs = load_pairs(wholebrain, "train")
+    assert {pair.kind for pair in pairs} == {"ct-mri", "pet-mri", "spect-mri"}
+    for pair in pairs:
+        assert pair.first.shape == pair.second.shape and pair.first.min() >= 0 and pair.first.max() <= 1
+
+
+def test_defaults_are_the_bundled_models_settings():
+    path = Path(configuration_module.__file__).with_name("bundled_model.json")
+    assert TrainingConfiguration.load(path) == TrainingConfiguration()

@@ -1,0 +1,54 @@
+"""Make the pictures of the README and of the Sample Data module, from the head phantom alone.
+
+PYTHONPATH=AMIFusion python docs/make_pictures.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+from AMIFusionLib.authorization.authorize import authorize
+from AMIFusionLib.authorization.model_file import read_model
+from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+from AMIFusionLib.cli.picture import comparison_picture
+from AMIFusionLib.fusion_job import FusionJob
+from AMIFusionLib.phantom.head import head_phantom
+from AMIFusionLib.phantom.nodes import add_phantom_volume
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+PAIRS = (("MRT2", "CT"), ("MRT1", "PET"))
+SHOWN_AT = 0.5
+THUMBNAIL_SIZE = (256, 160)
+
+
+def main() -> None:
+    """Fuse two pairs of the phantom and show one slice of each."""
+    slicer.mrmlScene = scene = slicer.vtkMRMLScene()
+    colors = slicer.vtkMRMLColorLogic()
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
+    nodes = {name: add_phantom_volume(scene, volume) for name, volume in head_phantom().items()}
+    model = read_model(MODEL_PATH)
+    rows = []
+    for first, second in PAIRS:
+        pair = nodes[first], nodes[second]
+        licenses = (None, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
+        results = [FusionJob(*pair, model, authorize(model, text)).run() for text in licenses]
+        rows.append(comparison_picture(*pair, results, shown_at=(SHOWN_AT,)))
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + 4 for row in rows) - 4), "white")
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height + 4
+    pictures = ROOT / "docs" / "pictures"
+    pictures.mkdir(exist_ok=True)
+    sheet.save(pictures / "phantom-fusion.png", optimize=True)
+    clean = rows[1].crop((rows[1].width * 3 // 4 + 2, 0, rows[1].width, rows[1].height))
+    clean.thumbnail(THUMBNAIL_SIZE)
+    clean.save(ROOT / "AMIFusion" / "Resources" / "Icons" / "AMIFusionHeadPhantom.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
