@@ -105,6 +105,7 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel = FusionPanel(slicer.util.childWidgetVariables(uiWidget), self.logic)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onNewParameters)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         # A loaded scene's parameters arrive before the volumes that they name.
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onNewParameters)
         self._panel.connectParameters(self.logic.getParameterNode())
@@ -123,6 +124,11 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller, event):
         """Parameters go with the scene, and so does a run."""
         self._panel.disconnectParameters()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller, event, node):
+        """A volume that goes is no choice any more."""
+        self._panel.deselect(node)
 
     def onNewParameters(self, caller, event):
         """A new or loaded scene has its own parameters."""

@@ -67,6 +67,20 @@ class FusionPanel:
         self._unbind()
         self._update_fuse_button()
 
+    def deselect(self, node) -> None:
+        """Select nothing where a node is selected that is about to be removed.
+
+        Left alone, Slicer's selectors take another node instead, and the next result would overwrite that one.
+
+        Args:
+            node: vtkMRMLNode.
+        """
+        if self._parameters is None:
+            return
+        for name in ("referenceVolume", "movingVolume", "outputVolume"):
+            if getattr(self._parameters, name) is node:
+                setattr(self._parameters, name, None)
+
     def close(self) -> None:
         """End everything that would call back later, and forget the license."""
         self.disconnectParameters()

@@ -169,18 +169,24 @@ class Painting:
             values: by tissue; None leaves its layers out, so that what lies beneath shows.
             background: where nothing is painted.
         """
-        field = np.full(SHAPE, background, np.float32)
-        for layer in self._layers:
-            value = values[layer.tissue]
-            if value is not None:
-                view = field[layer.box]
-                view += (value - view) * (layer.coverage * np.float32(1 / 255))
-        return field
+        return _composed(self._layers, values, background)
 
     def fraction(self, tissue: str, hidden=()) -> np.ndarray:
         """The share, 0..1, that one tissue has of each millimeter when the ``hidden`` tissues are left out."""
-        names = {layer.tissue for layer in self._layers}
-        return self.composed({name: None if name in hidden else float(name == tissue) for name in names}, 0.0)
+        # What was painted before the tissue itself cannot take a share of it away.
+        first = next((i for i, layer in enumerate(self._layers) if layer.tissue == tissue), len(self._layers))
+        above = [layer for layer in self._layers[first:] if layer.tissue not in hidden]
+        return _composed(above, {layer.tissue: float(layer.tissue == tissue) for layer in above}, 0.0)
+
+
+def _composed(layers: list[Layer], values: dict[str, float | None], background: float) -> np.ndarray:
+    field = np.full(SHAPE, background, np.float32)
+    for layer in layers:
+        value = values[layer.tissue]
+        if value is not None:
+            view = field[layer.box]
+            view += (value - view) * (layer.coverage * np.float32(1 / 255))
+    return field
 
 
 def _stretched(field: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:

@@ -209,6 +209,20 @@ def test_interrupted_run_ends_cleanly(panel, pair, scene, what):
     assert not panel._runner.is_running and results(scene) == []
 
 
+@pytest.mark.parametrize("role", ["reference", "moving", "output"])
+def test_deleted_selection_is_not_replaced_by_another_volume(panel, pair, add_volume, scene, role):
+    """Slicer's selectors would take the next volume, and a result would overwrite it."""
+    third = add_volume(np.zeros((9, 20, 20), np.int16), "Third")
+    add_volume(np.zeros((9, 20, 20), np.int16), "Bystander")
+    select(panel, *pair)
+    selector = getattr(panel._ui, f"{role}Selector")
+    selector.setCurrentNode(third)
+    scene.RemoveNode(third)
+    slicer_emulation.process_events()
+    assert selector.currentNode() is None
+    assert getattr(panel._parameters, f"{role}Volume") is None
+
+
 def test_errors_of_the_volumes_reach_the_status_line(panel, pair, add_volume):
     away = np.eye(4)
     away[0, 3] = 9999
