@@ -132,7 +132,8 @@ def _length(vector: list[np.ndarray]) -> np.ndarray:
 
 
 def _squared_distance(region: Region, center) -> np.ndarray:
-    return (region.x - center[0]) ** 2 + (region.y - center[1]) ** 2 + (region.z - center[2]) ** 2
+    x, y, z = (float(c) for c in center)
+    return (region.x - x) ** 2 + (region.y - y) ** 2 + (region.z - z) ** 2
 
 
 def _paint_cerebellum(painting: Painting, space: Space, cavity: np.ndarray) -> None:

@@ -212,4 +212,4 @@ def _sampled(field: np.ndarray, grid: PhantomGrid, fill: float = 0.0) -> np.ndar
     for index in np.ndindex(*counts):
         shift = (np.array(index) + 0.5) / counts - 0.5
         total += resampled(field, matrix, origin + matrix @ shift, grid.shape, fill)
-    return total / counts.prod()
+    return total / float(counts.prod())

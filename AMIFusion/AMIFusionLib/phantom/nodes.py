@@ -1,4 +1,5 @@
 """Phantom volumes as MRML nodes."""
+
 from __future__ import annotations
 
 import slicer

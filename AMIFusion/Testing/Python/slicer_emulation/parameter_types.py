@@ -4,6 +4,7 @@ Written from Slicer's developer guide and the recorded contract. Lists, tuples, 
 refused with a message, because nothing recorded how Slicer stores them.
 """
 
+import abc
 import enum
 import pathlib
 import types
@@ -12,12 +13,12 @@ import typing
 import slicer
 
 
-class Validator:
+class Validator(abc.ABC):
     """Base of every validator: `validate` raises where the value does not fit."""
 
+    @abc.abstractmethod
     def validate(self, value):
         """Raise ValueError or TypeError where the value does not fit."""
-        raise NotImplementedError
 
 
 class NotNone(Validator):
