@@ -59,8 +59,15 @@ def registerSampleData():
         uris=HOMEPAGE,
         fileNames="AMIFusionHeadPhantom",
         nodeNames="AMIFusionHeadPhantom",
-        customDownloader=lambda source: AMIFusionLogic().createHeadPhantom(),
+        customDownloader=loadHeadPhantom,
     )
+
+
+def loadHeadPhantom(source=None):
+    """Make the head phantom and show its MR; Sample Data calls it as a downloader, but nothing is downloaded."""
+    nodes = AMIFusionLogic().createHeadPhantom()
+    slicer.util.setSliceViewerLayers(background=nodes[1], fit=True)
+    return nodes
 
 
 @parameterNodeWrapper

@@ -10,7 +10,7 @@ import numpy as np
 from .authorization.authorize import Authorization
 from .authorization.model_file import SealedModel
 from .fusion.devices import AUTOMATIC
-from .fusion.engine import FusionEngine
+from .fusion.engine import FusionEngine, check_slice_size
 from .fusion.network import build_network
 from .volumes.checks import check_inputs, check_output
 from .volumes.errors import VolumeError
@@ -68,6 +68,7 @@ class FusionJob:
 
     Raises:
         VolumeError: volumes that cannot be fused, with a sentence that says what to do.
+        SliceSizeError: slices too small in this plane.
         ValueError: options that do not exist, or a model that does not fit this version.
     """
 
@@ -86,10 +87,11 @@ class FusionJob:
         ]
         is_color = any(source.is_color for source in self._sources)
         check_output(output, reference, moving, is_color)
+        self._result = ResultImage(reference, self._layout, is_color)
+        check_slice_size(*self._result.shape[1:])
         description = model.description
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, options.device)
-        self._result = ResultImage(reference, self._layout, is_color)
         self._chroma: np.ndarray | None = None
         self.node = None
 

@@ -155,15 +155,15 @@ def _license(claims: dict, model: ModelDescription) -> License:
             f"This license is for the model '{claims['model']}', not for '{model.model_id}'. Choose that model, or ask "
             f"{model.contact} for a license of this one."
         )
-    key = _decoded_key(claims["key"])
-    if key is None:
+    key, days = _decoded_key(claims["key"]), [_moment(claims[name]) for name in ("nbf", "exp")]
+    if key is None or None in days:
         raise _format_error()
     return License(
         licensee=str(claims["sub"]),
         issuer=str(claims["iss"]),
         model_id=model.model_id,
-        not_before=datetime.fromtimestamp(claims["nbf"], timezone.utc),
-        expires=datetime.fromtimestamp(claims["exp"], timezone.utc),
+        not_before=days[0],
+        expires=days[1],
         token_id=str(claims["jti"]),
         model_key=key,
     )
@@ -214,11 +214,17 @@ def _decoded_key(encoded: object) -> bytes | None:
     return key if len(key) == MODEL_KEY_BYTES else None
 
 
-def _day(timestamp: object) -> str:
+def _moment(timestamp: object) -> datetime | None:
+    """A NumericDate (RFC 7519), or None where it is beyond the calendar."""
     try:
-        return datetime.fromtimestamp(float(str(timestamp)), timezone.utc).strftime("%Y-%m-%d")
+        return datetime.fromtimestamp(float(str(timestamp)), timezone.utc)
     except (ValueError, OverflowError, OSError):
-        return "an unknown day"
+        return None
+
+
+def _day(timestamp: object) -> str:
+    moment = _moment(timestamp)
+    return f"{moment:%Y-%m-%d}" if moment else "an unknown day"
 
 
 def _format_error() -> LicenseFormatError:

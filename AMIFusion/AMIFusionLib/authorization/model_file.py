@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import secrets
 import struct
@@ -30,8 +31,10 @@ from pathlib import Path
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.lib import format as npy_format
 
 from .errors import LicenseKeyError, ModelFileError
+from .keys import load_public_key
 
 FORMAT_VERSION = 1
 
@@ -40,6 +43,9 @@ _LENGTH = struct.Struct("<I")
 _NONCE_BYTES = 12
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 1 << 30
+
+_DAMAGES = (AttributeError, EOFError, KeyError, RecursionError, TypeError, ValueError, struct.error, zipfile.BadZipFile)
+"""What parsing raises on content that was cut off or changed."""
 
 Parameters = dict[str, np.ndarray]
 
@@ -163,7 +169,7 @@ def read_model(path: Path) -> SealedModel:
         return _parse(content)
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, struct.error, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGES as error:
         raise ModelFileError(
             f"{path.name} is damaged: it was cut off or changed. Get a new copy of the model file."
         ) from error
@@ -186,13 +192,25 @@ def _parse(content: bytes) -> SealedModel:
     if hashlib.sha256(public_archive).hexdigest() != header["public_sha256"]:
         raise ValueError("public parameters changed")
     return SealedModel(
-        ModelDescription(**header["model"]),
+        _description(header["model"]),
         _unpack(public_archive),
         hashlib.sha256(content).hexdigest(),
         b64decode(header["nonce"], validate=True),
         ciphertext,
         head,
     )
+
+
+def _description(fields: dict) -> ModelDescription:
+    """The header's description, if every field is of its kind."""
+    description = ModelDescription(**fields)
+    texts = {name: value for name, value in fields.items() if name != "hyperparameters"}
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise TypeError("a field of the description is no text")
+    if not all(type(value) is int for value in description.hyperparameters.values()):
+        raise TypeError("a hyper-parameter is no whole number")
+    load_public_key(description.public_key)
+    return description
 
 
 def _pack(parameters: Mapping[str, np.ndarray]) -> bytes:
@@ -202,9 +220,22 @@ def _pack(parameters: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _unpack(archive: bytes) -> Parameters:
-    """Read an npz archive that expands to no more than its own size."""
+    """Read what ``_pack`` wrote, and nothing that claims to be larger than it is.
+
+    numpy's own reader allocates what an array's header announces before it looks for the data.
+    """
     with zipfile.ZipFile(io.BytesIO(archive)) as members:
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
             raise ModelFileError("The model file's parameters are compressed, which its format does not allow.")
-    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        return {name.removesuffix(".npy"): _array(members.read(name)) for name in members.namelist()}
+
+
+def _array(content: bytes) -> np.ndarray:
+    """One array of an npz archive, float32 in C order."""
+    stream = io.BytesIO(content)
+    if npy_format.read_magic(stream) != (1, 0):
+        raise ValueError("unknown array format")
+    shape, fortran_order, dtype = npy_format.read_array_header_1_0(stream)
+    if dtype != np.float32 or fortran_order or 4 * math.prod(shape) != len(content) - stream.tell():
+        raise ValueError("not the array that its header announces")
+    return np.frombuffer(content, np.float32, offset=stream.tell()).reshape(shape).copy()

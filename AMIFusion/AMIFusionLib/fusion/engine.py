@@ -32,6 +32,19 @@ class SliceSizeError(ValueError):
     """Slices too small for the network."""
 
 
+def check_slice_size(height: int, width: int) -> None:
+    """Refuse slices that the network cannot take.
+
+    Raises:
+        SliceSizeError: rows or columns are fewer than ``network.MINIMUM_SLICE_SIZE``.
+    """
+    if min(height, width) < MINIMUM_SLICE_SIZE:
+        raise SliceSizeError(
+            f"Slices of {height} x {width} pixels are too small to fuse: they need {MINIMUM_SLICE_SIZE} in each "
+            "direction. Choose another slice plane."
+        )
+
+
 class FusionEngine:
     """Fuses slices with one network on one device.
 
@@ -75,11 +88,7 @@ class FusionEngine:
             SliceSizeError: rows or columns are fewer than the network needs.
         """
         count, height, width = shape
-        if min(height, width) < MINIMUM_SLICE_SIZE:
-            raise SliceSizeError(
-                f"Slices of {height} x {width} pixels are too small to fuse: they need {MINIMUM_SLICE_SIZE} in each "
-                "direction. Choose another slice plane."
-            )
+        check_slice_size(height, width)
         self._largest_batch = self._batch_that_fits(height, width)
         mark = self._network.mark_field(height, width, pixel_spacing)
         done = 0
@@ -146,4 +155,4 @@ class FusionEngine:
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """CUDA has a class for it; MPS says so in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in str(error).lower()

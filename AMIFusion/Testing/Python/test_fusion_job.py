@@ -158,7 +158,7 @@ def test_hole_filled_volumes_fuse(add_volume, model):
 def test_small_slices_name_the_way_out(add_volume, model):
     pair = [add_volume(np.zeros((30, 5, 40), np.int16), name, window=(0, 1)) for name in "AB"]
     with pytest.raises(SliceSizeError, match="another slice plane"):
-        FusionJob(*pair, model, authorize(model, None)).run()
+        FusionJob(*pair, model, authorize(model, None))
     assert FusionJob(*pair, model, authorize(model, None), FusionOptions(plane="coronal")).run() is not None
 
 

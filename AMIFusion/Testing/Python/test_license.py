@@ -106,6 +106,19 @@ def test_license_without_one_claim(issue, model, publisher, missing):
         check_license(jwt.encode(claims, publisher.signing_key, algorithm="EdDSA"), model.description)
 
 
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [("exp", 10**17), ("exp", 1e300), ("exp", "soon"), ("exp", None), ("exp", [1]), ("nbf", -(10**17)), ("key", 7),
+     ("key", "c2hvcnQ="), ("model", {"a": 1})],
+)  # fmt: skip
+def test_signed_nonsense_is_a_refusal_too(issue, model, publisher, claim, value):
+    """Even what the publisher signed must not lead to a crash."""
+    claims = {**jwt.decode(issue(), options={"verify_signature": False}), claim: value}
+    text = _signed(claims, publisher)
+    authorization = authorize(model, text)
+    assert not authorization.is_licensed and len(authorization.problem) > 40
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_or_cut_is_refused(issue, model, data):
@@ -166,6 +179,17 @@ def test_impossible_licenses_are_not_issued(model, publisher, make_publisher):
     ):
         with pytest.raises(ValueError, match=sentence):
             issue_license(**{**good, **change})
+
+
+def _signed(claims, publisher):
+    """A token that PyJWT itself would not make."""
+
+    def encoded(part):
+        return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+
+    body = encoded({"alg": "EdDSA", "typ": "JWT"}) + b"." + encoded(claims)
+    signature = base64.urlsafe_b64encode(publisher.signing_key.sign(body)).rstrip(b"=")
+    return (body + b"." + signature).decode()
 
 
 def _means_the_same(spoiled, text):

@@ -1,8 +1,10 @@
 """Sealed model files: what is public, what only the key opens, and what damaged files do."""
 
+import hashlib
 import io
 import json
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -87,6 +89,43 @@ def test_hostile_archives_are_refused(model_path, parameter):
         read_model(model_path)
 
 
+def test_array_that_announces_more_than_it_holds_is_refused(model_path, parameter_sets):
+    """numpy would allocate 4 TB before it missed the data."""
+    buffer = io.BytesIO()
+    np.savez(buffer, bomb=np.zeros(10, np.float32))
+    lie = buffer.getvalue().replace(b"(10,), }".ljust(20), b"(999999999999,), }".ljust(20))
+    assert lie != buffer.getvalue()
+    with zipfile.ZipFile(io.BytesIO(buffer.getvalue())) as members:
+        content = members.read("bomb.npy").replace(b"(10,), }".ljust(20), b"(999999999999,), }".ljust(20))
+    rewritten = io.BytesIO()
+    with zipfile.ZipFile(rewritten, "w") as members:
+        members.writestr("bomb.npy", content)
+    _replace_public(model_path, rewritten.getvalue())
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(model_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"public_key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}, {"title": 3}, {"extra": "x"},
+        {"hyperparameters": {"channels": "many"}}, {"hyperparameters": [1]},
+    ],
+)  # fmt: skip
+def test_headers_with_wrong_fields_are_refused(model_path, change):
+    _change_header(model_path, lambda header: header["model"].update(change))
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(model_path)
+
+
+@pytest.mark.parametrize("header", [b"[" * 900_000, b"[]", b"\xff\xfe", b"{}", b"null"])
+def test_headers_that_are_no_object_are_refused(tmp_path, header):
+    path = tmp_path / "odd.amif"
+    path.write_bytes(b"AMIFMODL" + struct.pack("<I", len(header)) + header)
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(path)
+
+
 def test_failed_sealing_leaves_no_file(tmp_path, publisher, describe, parameter_sets):
     path = tmp_path / "new.amif"
     public, sealed = parameter_sets
@@ -104,12 +143,19 @@ def test_secrets_do_not_show_in_a_models_text(model, publisher):
 
 def _replace_public(path, archive):
     """Rewrite a model file with another public archive, its hash made to fit."""
-    import hashlib
+    content = path.read_bytes()
+    (length,) = struct.unpack("<I", content[8:12])
+    public_bytes = json.loads(content[12 : 12 + length])["public_bytes"]
+    path.write_bytes(content[: 12 + length] + archive + content[12 + length + public_bytes :])
+    fitting = {"public_bytes": len(archive), "public_sha256": hashlib.sha256(archive).hexdigest()}
+    _change_header(path, lambda header: header.update(fitting))
 
+
+def _change_header(path, change):
+    """Rewrite a model file with a changed header."""
     content = path.read_bytes()
     (length,) = struct.unpack("<I", content[8:12])
     header = json.loads(content[12 : 12 + length])
-    rest = content[12 + length + header["public_bytes"] :]
-    header.update(public_bytes=len(archive), public_sha256=hashlib.sha256(archive).hexdigest())
+    change(header)
     encoded = json.dumps(header).encode()
-    path.write_bytes(content[:8] + struct.pack("<I", len(encoded)) + encoded + archive + rest)
+    path.write_bytes(content[:8] + struct.pack("<I", len(encoded)) + encoded + content[12 + length :])
