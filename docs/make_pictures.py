@@ -5,22 +5,34 @@ PYTHONPATH=AMIFusion python docs/make_pictures.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import slicer
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.cli.picture import comparison_picture
 from AMIFusionLib.fusion_job import FusionJob
-from AMIFusionLib.phantom.head import head_phantom
+from AMIFusionLib.phantom import HeadModel, PhantomVolume, head_phantom
 from AMIFusionLib.phantom.nodes import add_phantom_volume
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-PAIRS = (("MRT2", "CT"), ("MRT1", "PET"))
-SHOWN_AT = 0.5
+PAIRS = {("MRT2", "CT"): ("calcification", "edema"), ("MRT1", "PET"): ("hot_lesion",)}
+"""The pairs to show, and the lesions that their slice should hold."""
+
 THUMBNAIL_SIZE = (256, 160)
+
+
+def slice_with(lesions: Sequence[str], reference: PhantomVolume) -> float:
+    """Where in a volume's stack, 0..1, all of some lesions are seen best."""
+    model = HeadModel()
+    masks = (model.lesion_mask(lesion, reference.ijk_to_ras, reference.array.shape) for lesion in lesions)
+    counts = [mask.sum(axis=(1, 2)) for mask in masks]
+    seen = np.min([count / count.max() for count in counts], axis=0)
+    return (int(np.argmax(seen)) + 0.5) / len(seen)
 
 
 def main() -> None:
@@ -29,14 +41,15 @@ def main() -> None:
     colors = slicer.vtkMRMLColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()
-    nodes = {name: add_phantom_volume(scene, volume) for name, volume in head_phantom().items()}
+    volumes = head_phantom()
+    nodes = {name: add_phantom_volume(scene, volume) for name, volume in volumes.items()}
     model = read_model(MODEL_PATH)
     rows = []
-    for first, second in PAIRS:
+    for (first, second), lesions in PAIRS.items():
         pair = nodes[first], nodes[second]
         licenses = (None, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
         results = [FusionJob(*pair, model, authorize(model, text)).run() for text in licenses]
-        rows.append(comparison_picture(*pair, results, shown_at=(SHOWN_AT,)))
+        rows.append(comparison_picture(*pair, results, shown_at=(slice_with(lesions, volumes[first]),)))
     sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + 4 for row in rows) - 4), "white")
     top = 0
     for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .errors import LicenseError
+from .errors import LicenseError, ModelFileError
 from .license import License, check_license
 from .model_file import Parameters, SealedModel
 
@@ -43,5 +43,5 @@ def authorize(model: SealedModel, license_text: str | None) -> Authorization:
     try:
         checked = check_license(license_text, model.description)
         return Authorization(model.open_parameters(checked.model_key), checked)
-    except LicenseError as error:
+    except (LicenseError, ModelFileError) as error:
         return Authorization(model.public_parameters, None, str(error))

@@ -109,7 +109,13 @@ class SealedModel:
                 f"This license does not open this copy of the model '{self.description.title}': the model file was "
                 f"changed, or sealed with another key. Ask {self.description.contact} for a matching pair."
             ) from None
-        return {**self.public_parameters, **_unpack(archive)}
+        try:
+            return {**self.public_parameters, **_unpack(archive)}
+        except _DAMAGES as error:
+            raise ModelFileError(
+                f"The sealed part of the model '{self.description.title}' is damaged. Ask {self.description.contact} "
+                "for a new copy of the model file."
+            ) from error
 
 
 def seal_model(

@@ -48,6 +48,18 @@ def test_changed_header_is_not_opened(model_path, publisher):
         read_model(model_path).open_parameters(publisher.model_key)
 
 
+def test_sealed_part_that_is_no_archive(monkeypatch, tmp_path, publisher, describe, parameter_sets):
+    """A publisher's mistake: the key fits, but what it opens is no set of parameters."""
+    from AMIFusionLib.authorization import model_file
+
+    path = tmp_path / "mistake.amif"
+    pack = model_file._pack
+    monkeypatch.setattr(model_file, "_pack", lambda values: pack(values) if values is parameter_sets[0] else b"oops")
+    seal_model(path, describe(publisher), *parameter_sets, publisher.model_key)
+    with pytest.raises(ModelFileError, match="sealed part.*is damaged"):
+        read_model(path).open_parameters(publisher.model_key)
+
+
 def test_changed_public_parameters_are_noticed(model_path, parameter_sets):
     raw = parameter_sets[0]["stem.weight"].tobytes()
     model_path.write_bytes(model_path.read_bytes().replace(raw, bytes(len(raw))))
