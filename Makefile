@@ -24,9 +24,10 @@ $(VENV)/%.installed: requirements/%.txt requirements/run.txt | $(VENV)/bin/pytho
 	touch $@
 
 $(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): make PYTHON=... names another." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "AMIFusion needs Python 3.10 to 3.13: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 clean:
 	rm -rf $(VENV) demo-results

@@ -1,6 +1,8 @@
 """AMIFusion: authorizable fusion of medical images, as a 3D Slicer module."""
 
+import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,8 +54,7 @@ def registerSampleData():
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="AMIFusion",
-        sampleName="AMIFusionHeadPhantom",
-        sampleDescription="Head phantom (CT, MR, PET)",
+        sampleName="Head phantom",
         thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "AMIFusionHeadPhantom.png"),
         # SampleData wants a source and a file name even where its downloader needs none.
         uris=HOMEPAGE,
@@ -124,6 +125,12 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._panel.close()
             self._panel = None
 
+    def onReload(self):
+        """A developer reloads the module: its library too, which Slicer leaves as it is."""
+        for name in [name for name in sys.modules if name.split(".")[0] == "AMIFusionLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def enter(self):
         """The user opens the module."""
         self._panel.connectParameters(self.logic.getParameterNode())
@@ -175,6 +182,7 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         :return: the result, a vtkMRMLScalarVolumeNode (0..4095) or vtkMRMLVectorVolumeNode (RGB).
           Its attribute "AMIFusion.Authorized" says whether it is clean.
         :raises ValueError: the volumes cannot be fused, or an option does not exist; the message says what to do.
+        :raises OSError: the model file cannot be read.
         :raises RuntimeError: PyTorch is missing.
         """
         return self.createJob(reference, moving, output, **options).run()
@@ -183,7 +191,8 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         """Fuse two volumes step by step, for callers with an event loop of their own.
 
         A generator: it yields progress (``progress.fraction`` is 0..1) and returns the result's node. It may be
-        closed at any time; the scene is then as it was. Parameters and errors are those of ``fuse``.
+        closed at any time; before progress reaches 1 the scene is then as it was. Parameters and errors are those of
+        ``fuse``.
         """
         job = self.createJob(reference, moving, output, **options)
         yield from job.steps()
@@ -210,8 +219,11 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 
         sealedModel = self.model(model)
+        authorization = authorize(sealedModel, license)
+        if authorization.problem:
+            logging.warning("AMIFusion: the result will be marked. %s", authorization.problem)
         options = FusionOptions(plane=plane, window=window, keep_color=keepColor, device=device)
-        return FusionJob(reference, moving, sealedModel, authorize(sealedModel, license), options, output)
+        return FusionJob(reference, moving, sealedModel, authorization, options, output)
 
     def authorization(self, license, model=None):
         """What a license allows; its ``problem`` is a sentence for the user where it does not hold.
@@ -224,18 +236,20 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         return authorize(self.model(model), license)
 
     def model(self, path=None):
-        """Read a model file, once.
+        """Read a model file, again only if it has changed.
 
         :param path: None takes the bundled model.
         :raises ValueError: not a model file.
+        :raises OSError: the file cannot be read.
         """
         from AMIFusionLib.authorization.model_file import read_model
         from AMIFusionLib.bundled import MODEL_PATH
 
         path = Path(path or MODEL_PATH)
-        if path not in self._models:
-            self._models[path] = read_model(path)
-        return self._models[path]
+        stamp = path.stat().st_mtime_ns, path.stat().st_size
+        if self._models.get(path, (None,))[0] != stamp:
+            self._models[path] = stamp, read_model(path)
+        return self._models[path][1]
 
     def evaluationLicense(self):
         """The public evaluation license of the bundled model."""

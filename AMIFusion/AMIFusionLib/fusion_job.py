@@ -13,11 +13,11 @@ from .fusion.devices import AUTOMATIC
 from .fusion.engine import FusionEngine, check_slice_size
 from .fusion.network import build_network
 from .volumes.checks import check_inputs, check_output
-from .volumes.errors import VolumeError
 from .volumes.intensity import WINDOW_FROM_DISPLAY
 from .volumes.planes import ACQUISITION, slice_layout
 from .volumes.result import ResultImage, publish_result
 from .volumes.source import VolumeSource
+from .volumes.watch import UnchangedVolumes
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class FusionJob:
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, options.device)
         self._chroma: np.ndarray | None = None
+        self._watch = UnchangedVolumes([reference, moving], output)
         self.node = None
 
     @property
@@ -100,11 +101,16 @@ class FusionJob:
         """Where the network runs; it changes to "cpu" when a GPU's memory does not suffice."""
         return str(self._engine.device)
 
+    @property
+    def problem(self) -> str:
+        """Why the license that was given does not count, for the user; empty if none was given or it holds."""
+        return self._authorization.problem
+
     def steps(self) -> Iterator[FusionProgress]:
         """Do the work. After the last step ``node`` is the result; a generator closed earlier leaves nothing.
 
         Raises:
-            VolumeError: the reference or the output left the scene meanwhile.
+            VolumeError: a volume was moved, changed or removed meanwhile.
         """
         total = self._result.shape[0]
         for done in self._engine.fuse(self._read, self._write, self._result.shape, self._layout.pixel_spacing):
@@ -124,6 +130,7 @@ class FusionJob:
         return self.node
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        self._watch.check()
         reference, moving = (source.read(start, stop) for source in self._sources)
         # The moving volume is the functional one by convention, so its colors win where both have some.
         self._chroma = moving.chroma if moving.chroma is not None else reference.chroma
@@ -133,9 +140,7 @@ class FusionJob:
         self._result.write(start, fused, self._chroma)
 
     def _publish(self):
-        for node, role in ((self._reference, "reference"), (self._output, "output")):
-            if node is not None and node.GetScene() is None:
-                raise VolumeError(f"The {role} volume was removed while it was needed. Select another and fuse again.")
+        self._watch.check()
         name = self._options.name or f"{self._reference.GetName()} + {self._moving.GetName()} fused"
         return publish_result(self._result, self._reference, self._output, name, self._provenance())
 

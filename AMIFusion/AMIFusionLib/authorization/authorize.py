@@ -38,7 +38,7 @@ def authorize(model: SealedModel, license_text: str | None) -> Authorization:
 
     Never raises because of a license: every problem with it leads to the marked result and a sentence.
     """
-    if license_text is None or not license_text.strip():
+    if license_text is None or str(license_text).strip() == "":
         return Authorization(model.public_parameters, None)
     try:
         checked = check_license(license_text, model.description)

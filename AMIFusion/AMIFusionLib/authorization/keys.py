@@ -55,7 +55,10 @@ def load_public_key(pem: str) -> Ed25519PublicKey:
     Raises:
         ValueError: not an Ed25519 public key in PEM.
     """
-    key = serialization.load_pem_public_key(pem.encode())
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except ValueError:
+        key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("The publisher's public key is not an Ed25519 key.")
+        raise ValueError("The publisher's public key must be an Ed25519 public key in PEM.")
     return key

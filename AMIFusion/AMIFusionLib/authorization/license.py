@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
@@ -25,9 +26,10 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 """How far the user's clock may be off."""
 
 _ALGORITHM = "EdDSA"
-_LONGEST_LICENSE = 16384
-_TOKEN_START = "eyJ"
-"""What every JSON Web Token begins with: {" in base64."""
+_LONGEST_TEXT = 16384
+_LONGEST_NAME = 200
+_TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{86}", re.ASCII)
+"""Header and claims, which begin with {" in base64, and 64 bytes of signature."""
 
 _REQUIRED_CLAIMS = ("iss", "sub", "model", "nbf", "exp", "jti", "key")
 
@@ -71,11 +73,13 @@ def issue_license(
         The license, one line.
 
     Raises:
-        ValueError: no licensee, an end before the start, a model key of another length, or a signing key that is not
-            this model's publisher's.
+        ValueError: no licensee or one that cannot be shown, an end before the start, a model key of another length, or
+            a signing key that is not this model's publisher's.
     """
     if not licensee.strip():
         raise ValueError("A license needs the name of its licensee.")
+    if len(licensee) > _LONGEST_NAME or not licensee.isprintable():
+        raise ValueError(f"The licensee's name must be one line of at most {_LONGEST_NAME} printable characters.")
     if expires <= not_before:
         raise ValueError("A license must end after it begins.")
     if len(model_key) != MODEL_KEY_BYTES:
@@ -189,14 +193,15 @@ def _failure(error: jwt.InvalidTokenError, token: str, model: ModelDescription) 
     return _format_error()
 
 
-def _token(text: str) -> str:
-    if len(text) > _LONGEST_LICENSE:
+def _token(text: object) -> str:
+    """The token in a text: wrapped, quoted, with the head of a license file or with other words around it."""
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise _format_error()
-    # Mail programs wrap lines and line edits join them, so the token is found by its first letters, not by lines.
-    token = "".join(text[max(0, text.find(_TOKEN_START)) :].split())
-    if token.count(".") != 2 or not token.isascii():
+    lines = (line.strip().lstrip("> ") for line in text.splitlines())
+    tokens = _TOKEN.findall("".join("".join(line.split()) for line in lines))
+    if not tokens:
         raise _format_error()
-    return token
+    return tokens[-1]
 
 
 def _unverified_claims(token: str) -> dict | None:

@@ -8,6 +8,8 @@ Layout, in this order and nothing after it::
     public      npz archive of float32 arrays, uncompressed
     sealed      AES-256-GCM ciphertext and tag of a second such archive
 
+The header holds the lengths of both archives, so that a file that was cut off is noticed without a key.
+
 The bytes before the public archive are the ciphertext's associated data, and the header holds the public archive's
 SHA-256: whoever changes anything makes a file that no license opens.
 """
@@ -40,7 +42,7 @@ FORMAT_VERSION = 1
 
 _MAGIC = b"AMIFMODL"
 _LENGTH = struct.Struct("<I")
-_NONCE_BYTES = 12
+_NONCE_BYTES, _TAG_BYTES = 12, 16
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 1 << 30
 
@@ -132,25 +134,30 @@ def seal_model(
         model_key: 32 bytes.
 
     Raises:
-        ValueError: a key of another length, or a sealed parameter without a public value of its shape.
+        ValueError: a key of another length, an incomplete description, nothing to seal, or a sealed parameter without a
+            public value of its shape.
     """
     if len(model_key) != 32:
         raise ValueError("A model key has 32 bytes.")
+    check_description(description)
+    if not sealed:
+        raise ValueError("There is nothing to seal.")
     for name, value in sealed.items():
         if name not in public or np.shape(public[name]) != np.shape(value):
             raise ValueError(f"The sealed parameter '{name}' has no public value of the same shape.")
-    public_archive = _pack(public)
+    public_archive, sealed_archive = _pack(public), _pack(sealed)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     header = {
         "format_version": FORMAT_VERSION,
         "model": dataclasses.asdict(description),
         "public_bytes": len(public_archive),
+        "sealed_bytes": len(sealed_archive) + _TAG_BYTES,
         "public_sha256": hashlib.sha256(public_archive).hexdigest(),
         "nonce": b64encode(nonce).decode(),
     }
     encoded = json.dumps(header, indent=1, sort_keys=True).encode()
     head = _MAGIC + _LENGTH.pack(len(encoded)) + encoded
-    ciphertext = AESGCM(model_key).encrypt(nonce, _pack(sealed), head)
+    ciphertext = AESGCM(model_key).encrypt(nonce, sealed_archive, head)
     temporary = path.with_name(path.name + ".part")
     try:
         temporary.write_bytes(head + public_archive + ciphertext)
@@ -195,27 +202,40 @@ def _parse(content: bytes) -> SealedModel:
         )
     public_end = len(head) + header["public_bytes"]
     public_archive, ciphertext = content[len(head) : public_end], content[public_end:]
+    nonce = b64decode(header["nonce"], validate=True)
+    if len(ciphertext) != header["sealed_bytes"] or len(nonce) != _NONCE_BYTES:
+        raise ValueError("sealed parameters cut off")
     if hashlib.sha256(public_archive).hexdigest() != header["public_sha256"]:
         raise ValueError("public parameters changed")
     return SealedModel(
         _description(header["model"]),
         _unpack(public_archive),
         hashlib.sha256(content).hexdigest(),
-        b64decode(header["nonce"], validate=True),
+        nonce,
         ciphertext,
         head,
     )
 
 
+def check_description(description: ModelDescription) -> None:
+    """Refuse a description that licenses could not refer to.
+
+    Raises:
+        ValueError: an empty field, one that is no text, or a public key that is none.
+    """
+    for field_ in dataclasses.fields(description):
+        value = getattr(description, field_.name)
+        if field_.name != "hyperparameters" and not (isinstance(value, str) and value.strip()):
+            raise ValueError(f"A model needs a text for its {field_.name.replace('_', ' ')}.")
+    load_public_key(description.public_key)
+
+
 def _description(fields: dict) -> ModelDescription:
     """The header's description, if every field is of its kind."""
     description = ModelDescription(**fields)
-    texts = {name: value for name, value in fields.items() if name != "hyperparameters"}
-    if not all(isinstance(value, str) for value in texts.values()):
-        raise TypeError("a field of the description is no text")
+    check_description(description)
     if not all(type(value) is int for value in description.hyperparameters.values()):
         raise TypeError("a hyper-parameter is no whole number")
-    load_public_key(description.public_key)
     return description
 
 

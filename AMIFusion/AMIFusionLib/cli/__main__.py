@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    raise SystemExit(
+        "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
+    ) from None
 
 from .demo import demo
 from .license import license_commands

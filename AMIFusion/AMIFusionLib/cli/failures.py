@@ -16,6 +16,12 @@ def explained() -> Iterator[None]:
     """End the command with the sentence of an expected error; unexpected ones pass."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        message = (
+            f"the package {error.name} is missing. Install AMIFusion with its extras: amifusion[cli,mrml,training]"
+        )
+        typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(FAILED) from None
     except (ValueError, OSError) as error:
         typer.secho(f"amifusion: {error}", err=True, fg=typer.colors.RED)
         raise typer.Exit(FAILED) from None

@@ -8,8 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from AMIFusionLib.authorization.keys import derive_model_key, load_public_key, read_master_key
+from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
+from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.training.run_folder import read_run
 
 from .failures import explained
@@ -33,8 +34,10 @@ def seal(
     """Seal a trained network: anyone can run it marked, a license opens the clean result."""
     with explained():
         run = read_run(training)
-        pem = public_key.read_text(encoding="ascii")
-        load_public_key(pem)
+        pem = public_key.read_text(encoding="ascii", errors="replace")
+        # A model that no network can be built of would only be found out by the licensee.
+        for parameters in (run.public, {**run.public, **run.sealed}):
+            build_network(run.architecture, run.hyperparameters, parameters)
         description = ModelDescription(
             model_id, title or model_id, run.architecture, run.hyperparameters, publisher, contact, pem, terms
         )

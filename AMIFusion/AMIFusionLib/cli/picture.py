@@ -12,7 +12,7 @@ from AMIFusionLib.volumes.intensity import WINDOW_FROM_DISPLAY
 from AMIFusionLib.volumes.planes import ACQUISITION, slice_layout
 from AMIFusionLib.volumes.source import VolumeSource
 
-SHOWN_AT = (0.35, 0.5, 0.65)
+SHOWN_AT = (0.35, 0.48, 0.62)
 """Where in the stack slices are taken unless told otherwise."""
 
 _GAP = 4

@@ -32,7 +32,9 @@ def train(
     torch.set_num_threads(threads)
     with explained():
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
-        trainer = Trainer(settings, load_pairs(data, "train"), folder, device)
+        pairs = load_pairs(data, "train")
+        trainer = Trainer(settings, pairs, folder, device)
+        typer.echo(f"Training on {len(pairs)} pairs for {settings.steps} steps; news every 250.")
         for progress in trainer.run():
             terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
             typer.echo(f"{progress.step}/{progress.steps}  {progress.seconds:.0f} s  {terms}")

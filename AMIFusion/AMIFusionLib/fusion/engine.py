@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +13,8 @@ from torch import Tensor
 
 from .devices import AUTOMATIC, free_memory, select_device
 from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork
+
+T = TypeVar("T")
 
 SliceReader = Callable[[int, int], "tuple[np.ndarray, np.ndarray]"]
 """Gives slices start..stop of both sources, each (n, rows, columns) float32 in 0..1."""
@@ -49,7 +53,8 @@ class FusionEngine:
     """Fuses slices with one network on one device.
 
     On the CPU every slice goes through the network alone, which costs nothing there and makes the result independent
-    of how many slices a step takes. On a GPU a step is one batch.
+    of how many slices a step takes. On a GPU a step is one batch, and its libraries may round another way in batches of
+    another size: results can then differ by a gray level in 4095.
 
     Args:
         network: in evaluation mode; moved to the device.
@@ -64,10 +69,11 @@ class FusionEngine:
         self, network: AuthorizableFusionNetwork, device: str = AUTOMATIC, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.device = select_device(device)
-        self._network = network.to(self.device)
+        self._network = network
         self._step_seconds = step_seconds
         self._largest_batch = 1
         self._seconds_per_slice: float | None = None
+        self._recovering(lambda: self._network.to(self.device))
 
     def fuse(
         self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
@@ -90,7 +96,7 @@ class FusionEngine:
         count, height, width = shape
         check_slice_size(height, width)
         self._largest_batch = self._batch_that_fits(height, width)
-        mark = self._network.mark_field(height, width, pixel_spacing)
+        mark = self._recovering(lambda: self._network.mark_field(height, width, pixel_spacing).cpu())
         done = 0
         while done < count:
             stop = min(count, done + self._slices_in_a_step())
@@ -101,6 +107,15 @@ class FusionEngine:
             self._seconds_per_slice = (time.perf_counter() - started) / (stop - done)
             done = stop
             yield done
+
+    def _recovering(self, work: Callable[[], T]) -> T:
+        """Do something that takes memory, again with less at stake if there is too little."""
+        while True:
+            try:
+                return work()
+            except RuntimeError as error:
+                if not self._make_room(error):
+                    raise
 
     def _slices_in_a_step(self) -> int:
         """As many as the last step's speed allows, and no more than fit in memory; one until there is a speed."""
@@ -113,15 +128,15 @@ class FusionEngine:
         """Fuse a step's slices in batches, smaller ones if memory runs out."""
         fused = []
         while len(first):
-            batch = 1 if self.device.type == "cpu" else min(len(first), self._largest_batch)
-            try:
-                fused.append(self._run_network(first[:batch], second[:batch], mark))
-            except RuntimeError as error:
-                if not self._make_room(error):
-                    raise
-                continue
-            first, second = first[batch:], second[batch:]
+            done = self._recovering(partial(self._fuse_first_batch, first, second, mark))
+            fused.append(done)
+            first, second = first[len(done) :], second[len(done) :]
         return torch.cat(fused)
+
+    def _fuse_first_batch(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
+        """As many of the slices as now go through the network at once."""
+        batch = 1 if self.device.type == "cpu" else self._largest_batch
+        return self._run_network(first[:batch], second[:batch], mark)
 
     def _run_network(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
         # Deterministic algorithms, and half precision only where it is fast and was made for it.

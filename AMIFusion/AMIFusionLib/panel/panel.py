@@ -10,6 +10,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from AMIFusionLib.pytorch import PyTorchMissingError
+
 from .runner import FusionRunner
 
 PLANE_LABELS = {
@@ -36,6 +38,7 @@ class FusionPanel:
         self._logic = logic
         self._parameters = None
         self._bindings: tuple | None = None
+        self._problem = ""
         self._runner = FusionRunner(lambda step: qt.QTimer.singleShot(0, step), self)
         _fill(ui.planeComboBox, PLANE_LABELS)
         _fill(ui.windowComboBox, WINDOW_LABELS)
@@ -96,9 +99,11 @@ class FusionPanel:
     def on_finished(self, node) -> None:
         """Show the result."""
         self._end_run()
-        slicer.util.setSliceViewerLayers(background=node)
+        # Alone: a second layer at half opacity over the result would be one more fusion.
+        slicer.util.setSliceViewerLayers(background=node, foreground=None)
         state = _("clean") if node.GetAttribute("AMIFusion.Authorized") == "true" else _("marked as unlicensed")
-        self._say(_("Done: '{name}', {state}.").format(name=node.GetName(), state=state))
+        done = _("Done: '{name}', {state}.").format(name=node.GetName(), state=state)
+        self._say(f"{done} {self._problem}".strip())
 
     def on_failed(self, error: Exception) -> None:
         """Say what was wrong."""
@@ -128,9 +133,10 @@ class FusionPanel:
                     window=parameters.window,
                     keepColor=parameters.keepColor,
                 )
-        except (ValueError, RuntimeError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing was fused
             self._explain(error)
             return
+        self._problem = job.problem
         self._ui.progressBar.setValue(0)
         self._ui.progressBar.setVisible(True)
         self._say(_("Fusing on {device}").format(device=job.device))
@@ -203,7 +209,7 @@ class FusionPanel:
 
     def _explain(self, error: Exception) -> None:
         """Expected errors carry a sentence for the user; others go to the log with a pointer."""
-        if isinstance(error, (ValueError, RuntimeError, OSError)):
+        if isinstance(error, (ValueError, PyTorchMissingError, OSError)):
             self._say(str(error))
         else:
             logging.error("AMIFusion: fusion failed", exc_info=error)

@@ -20,6 +20,10 @@ class LicensedWeights:
     gradient: float = 4.0
 
 
+SMALLEST_CROP = 48
+"""Smallest side of a crop in pixels: the fourth scale of VIF needs 41."""
+
+
 @dataclass(frozen=True)
 class TrainingConfiguration:
     """Everything that decides what a run gives, apart from the data.
@@ -60,9 +64,26 @@ class TrainingConfiguration:
             if "licensed_weights" in settings:
                 settings["licensed_weights"] = LicensedWeights(**settings["licensed_weights"])
             settings["mark"] = tuple(settings.get("mark", cls.mark))
-            return cls(**settings)
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+            configuration = cls(**settings)
+            configuration.check()
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a training configuration: {error}") from error
+        return configuration
+
+    def check(self) -> None:
+        """Refuse settings that no training can follow.
+
+        Raises:
+            ValueError: a number that is none or too small, or no mark.
+        """
+        for name, least in (("steps", 1), ("batch_size", 1), ("crop_size", SMALLEST_CROP), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"'{name}' must be a whole number of at least {least}")
+        if not self.learning_rate > 0 or not 0 <= self.tampered_share <= 1:
+            raise ValueError("'learning_rate' must be above 0 and 'tampered_share' between 0 and 1")
+        if "mark_size" not in self.hyperparameters or not all(isinstance(line, str) for line in self.mark):
+            raise ValueError("'hyperparameters' must have a mark_size, and 'mark' must be lines of text or one picture")
 
     def to_json(self) -> str:
         """The same as text that ``load`` reads."""

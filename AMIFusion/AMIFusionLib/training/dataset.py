@@ -70,11 +70,17 @@ class CropSampler:
         crop_size: side of a crop in pixels; slices must be at least as large.
         batch_size: crops in a batch.
         generator: the only source of chance.
+
+    Raises:
+        ValueError: slices smaller than a crop.
     """
 
     def __init__(
         self, pairs: list[TrainingPair], crop_size: int, batch_size: int, generator: np.random.Generator
     ) -> None:
+        small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
+        if small:
+            raise ValueError(f"The slices of {small[0]} are smaller than the crop size of {crop_size} pixels.")
         kinds = sorted({pair.kind for pair in pairs})
         self._by_kind = [[pair for pair in pairs if pair.kind == kind] for kind in kinds]
         self._crop_size = crop_size

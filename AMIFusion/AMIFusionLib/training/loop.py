@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 import os
 import time
@@ -20,7 +21,7 @@ from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM
 from .configuration import TrainingConfiguration
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
-from .mark import mark_from_picture, mark_from_text
+from .mark import PICTURE_SUFFIXES, mark_from_picture, mark_from_text
 from .objective import licensed_objective, unlicensed_objective
 from .run_folder import CHECKPOINT_NAME, CONFIGURATION_NAME, LOG_NAME, PARAMETERS_NAME
 
@@ -50,11 +51,16 @@ class Trainer:
         pairs: what to train on.
         folder: where checkpoint, log and parameters go; made if it is not there.
         device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: the folder holds a run with other settings, or a slice is smaller than a crop.
     """
 
     def __init__(
         self, configuration: TrainingConfiguration, pairs: list[TrainingPair], folder: Path, device: str = "cpu"
     ) -> None:
+        if (folder / CHECKPOINT_NAME).exists():
+            _check_continues(TrainingConfiguration.load(folder / CONFIGURATION_NAME), configuration, folder)
         torch.manual_seed(configuration.seed)
         self._configuration = configuration
         self._folder = folder
@@ -67,9 +73,9 @@ class Trainer:
         self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
         self._step = 0
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIGURATION_NAME).write_text(configuration.to_json(), encoding="utf-8")
         if (folder / CHECKPOINT_NAME).exists():
             self._restore()
+        (folder / CONFIGURATION_NAME).write_text(configuration.to_json(), encoding="utf-8")
 
     def run(self) -> Iterator[TrainingProgress]:
         """Train to the end, yielding every so many steps; closing the generator stops after the last checkpoint."""
@@ -140,7 +146,7 @@ class Trainer:
 
     def _mark(self) -> np.ndarray:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]
-        if len(mark) == 1 and Path(mark[0]).suffix and Path(mark[0]).exists():
+        if len(mark) == 1 and Path(mark[0]).suffix.lower() in PICTURE_SUFFIXES:
             return mark_from_picture(Path(mark[0]), size)
         return mark_from_text(list(mark), size)
 
@@ -181,3 +187,12 @@ class Trainer:
         self._optimizer.load_state_dict(checkpoint["optimizer"])
         self._random.bit_generator.state = checkpoint["random"]
         self._step = checkpoint["step"]
+
+
+def _check_continues(begun: TrainingConfiguration, asked: TrainingConfiguration, folder: Path) -> None:
+    """Refuse to go on with other settings than a run was begun with; only its length may change."""
+    if dataclasses.replace(begun, steps=asked.steps) != asked:
+        raise ValueError(
+            f"{folder} holds a training with other settings. Train into another folder, or go on with the settings of "
+            f"{folder / CONFIGURATION_NAME}."
+        )

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+"""A mark of one line that ends like this is the path of a picture."""
+
 _MARGIN = 0.04
 """Empty border of the tile, as a fraction of its side, which keeps neighboring tiles apart."""
 

@@ -23,6 +23,8 @@ def check_inputs(reference, moving) -> None:
     for node, role in ((reference, "reference"), (moving, "second")):
         if node is None:
             raise VolumeError(f"Select the {role} volume.")
+        if not isinstance(node, slicer.vtkMRMLVolumeNode):
+            raise UnsupportedVolumeError(f"The {role} volume must be a volume node, not {_shown(node)}.")
         _check_image(node)
     if reference is moving:
         raise VolumeError(f"'{reference.GetName()}' is selected twice. Select two different volumes of one patient.")
@@ -59,6 +61,11 @@ def result_class(is_color: bool) -> str:
 def is_color_image(node) -> bool:
     """Whether a volume's voxels are themselves RGB or RGBA."""
     return node.GetImageData().GetNumberOfScalarComponents() in COLOR_COMPONENTS
+
+
+def _shown(thing) -> str:
+    """A node by its name, anything else by its type."""
+    return f"'{thing.GetName()}'" if hasattr(thing, "GetName") else f"a {type(thing).__name__}"
 
 
 def _check_image(node) -> None:

@@ -50,10 +50,11 @@ def window_of(node, choice: str) -> IntensityWindow:
 
 
 def _displayed_window(node) -> IntensityWindow | None:
-    image = node.GetImageData()
-    if image.GetNumberOfScalarComponents() > 1 and image.GetScalarTypeAsString() == "unsigned char":
+    image, display = node.GetImageData(), node.GetVolumeDisplayNode()
+    is_8_bit_color = image.GetNumberOfScalarComponents() > 1 and image.GetScalarTypeAsString() == "unsigned char"
+    if is_8_bit_color and (display is None or display.GetAutoWindowLevel()):
+        # Bytes are colors already; a window found from their histogram would change them.
         return IntensityWindow(0, 255)
-    display = node.GetVolumeDisplayNode()
     if display is None or not hasattr(display, "GetWindow") or not display.GetWindow() > 0:
         return None
     half = display.GetWindow() / 2

@@ -13,8 +13,8 @@ from .errors import NoOverlapError
 _SAME_GRID_TOLERANCE = 1e-3
 """Largest difference, in voxels, at any corner of the grid: below it resampling would only blur."""
 
-_OVERLAP_SAMPLES = 64
-"""Samples along each axis when looking for an overlap."""
+_OVERLAP_SAMPLES = 32
+"""Most samples along each axis when looking for an overlap."""
 
 
 class GridReader:
@@ -38,40 +38,42 @@ class ResamplingReader:
     Args:
         moving: the volume to read.
         reference: the volume whose grid counts.
+
+    Raises:
+        NoOverlapError: nothing of the volume lies within the reference.
     """
 
     def __init__(self, moving, reference) -> None:
         self._dimensions = reference.GetImageData().GetDimensions()
+        self._transform = _transform_to_moving(moving, reference)
+        self._check_overlap(moving, reference)
         self._reslice = vtk.vtkImageReslice()
         self._reslice.SetInputData(_interpolable_image(moving))
-        self._reslice.SetResliceTransform(_transform_to_moving(moving, reference))
+        self._reslice.SetResliceTransform(self._transform)
         self._reslice.SetInterpolationModeToLinear()
-        self._reslice.SetOutputScalarType(vtk.VTK_FLOAT)
+        self._reslice.SetOutputScalarType(_result_type(moving))
         # NaN marks what lies outside the volume; windows map it to black.
         self._reslice.SetBackgroundColor(*[float("nan")] * 4)
         self._reslice.SetOutputOrigin(0, 0, 0)
         self._reslice.SetOutputSpacing(1, 1, 1)
 
     def read(self, axis: int, start: int, stop: int) -> np.ndarray:
-        """Slices ``start`` to ``stop`` along an array axis of the reference, float32; NaN outside the volume."""
+        """Slices ``start`` to ``stop`` along an array axis of the reference, NaN outside the volume.
+
+        Returns:
+            (slice, row, column[, component]) float32, or float64 where float32 could not hold the volume's values.
+        """
         ranges = [(0, count - 1) for count in self._dimensions]
         ranges[2 - axis] = (start, stop - 1)
         self._reslice.SetOutputExtent(*(bound for each in ranges for bound in each))
         return _array_of(self._updated())
 
-    def check_overlap(self, moving, reference) -> None:
-        """Refuse two volumes without a common place.
-
-        Raises:
-            NoOverlapError: none of a coarse grid of samples over the reference lies in the volume.
-        """
-        steps = [max(1.0, count / _OVERLAP_SAMPLES) for count in self._dimensions]
-        counts = [max(1, int(count / step)) for count, step in zip(self._dimensions, steps)]
-        self._reslice.SetOutputSpacing(*steps)
-        self._reslice.SetOutputExtent(0, counts[0] - 1, 0, counts[1] - 1, 0, counts[2] - 1)
-        found = bool(np.isfinite(_array_of(self._updated())).any())
-        self._reslice.SetOutputSpacing(1, 1, 1)
-        if not found:
+    def _check_overlap(self, moving, reference) -> None:
+        """Look for samples of either volume in the other, so that a thin slab in a large volume is found too."""
+        dimensions = [node.GetImageData().GetDimensions() for node in (moving, reference)]
+        if not _any_inside(dimensions[1], self._transform, dimensions[0]) and not _any_inside(
+            dimensions[0], self._transform.GetInverse(), dimensions[1]
+        ):
             raise NoOverlapError(
                 f"'{moving.GetName()}' and '{reference.GetName()}' do not overlap in space. Check that both show the "
                 "same patient, and that their transforms are right; Slicer's registration modules can align them."
@@ -93,9 +95,7 @@ def reader_for(moving, reference) -> GridReader | ResamplingReader:
     """
     if moving is reference or _is_same_grid(moving, reference):
         return GridReader(moving)
-    reader = ResamplingReader(moving, reference)
-    reader.check_overlap(moving, reference)
-    return reader
+    return ResamplingReader(moving, reference)
 
 
 def _is_same_grid(moving, reference) -> bool:
@@ -126,6 +126,23 @@ def _transform_to_moving(moving, reference) -> vtk.vtkAbstractTransform:
     # One matrix where that is all there is: a general transform costs a call a voxel.
     linear = vtk.vtkTransform()
     return linear if vtkMRMLTransformNode.IsGeneralTransformLinear(chain, linear) else chain
+
+
+def _any_inside(dimensions: tuple[int, int, int], transform: vtk.vtkAbstractTransform, others) -> bool:
+    """Whether a sample of one voxel grid lies within another, whose outermost voxels reach half a voxel out."""
+    axes = [np.linspace(0, count - 1, min(count, _OVERLAP_SAMPLES)) for count in dimensions]
+    samples, moved = vtk.vtkPoints(), vtk.vtkPoints()
+    samples.SetData(numpy_to_vtk(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3), deep=True))
+    transform.TransformPoints(samples, moved)
+    points = vtk_to_numpy(moved.GetData())
+    return bool(((points >= -0.5) & (points <= np.array(others) - 0.5)).all(axis=1).any())
+
+
+def _result_type(node) -> int:
+    """A float type that tells the volume's values apart: float32 is exact for integers of up to 24 bits."""
+    dtype = arrayFromVolume(node).dtype
+    is_exact = np.can_cast(dtype, np.float32)
+    return vtk.VTK_FLOAT if is_exact else vtk.VTK_DOUBLE
 
 
 def _interpolable_image(node) -> vtk.vtkImageData:

@@ -34,7 +34,8 @@ class VolumeSource:
         reference: the volume whose grid counts.
         layout: how the reference is cut.
         window: one of ``intensity.WINDOW_CHOICES``.
-        keep_color: whether a colored volume gives chroma; its luma is that of its colors either way.
+        keep_color: whether a colored volume gives chroma. Without it, an RGB volume counts by its luma and one with a
+            color table by its own values.
 
     Raises:
         NoOverlapError: nothing of the volume lies within the reference.

@@ -32,6 +32,15 @@ def test_missing_and_equal_inputs(pair):
         check_inputs(pair[0], pair[0])
 
 
+@pytest.mark.parametrize("thing", ["MR", 3, np.zeros((3, 4, 5))])
+def test_inputs_that_are_no_volumes(pair, scene, thing):
+    with pytest.raises(errors.UnsupportedVolumeError, match="second volume must be a volume node"):
+        check_inputs(pair[0], thing)
+    model_node = scene.AddNewNodeByClass("vtkMRMLModelNode", "Surface")
+    with pytest.raises(errors.UnsupportedVolumeError, match="not 'Surface'"):
+        check_inputs(model_node, pair[0])
+
+
 def test_volume_without_image(pair, scene):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     with pytest.raises(errors.EmptyVolumeError, match="'Empty' has no image data"):

@@ -112,6 +112,14 @@ def test_bad_master_key_is_named_and_not_shown(desk, content):
     assert not (desk / "lab.amif").exists()
 
 
+def test_network_that_cannot_be_built_is_not_sealed(desk):
+    (desk / "run" / "configuration.json").write_text(
+        json.dumps({"hyperparameters": {"channels": 8, "blocks": 1, "mark_size": 32}})
+    )
+    assert "do not fit" in seal(desk, expect=1)
+    assert not (desk / "lab.amif").exists()
+
+
 def test_private_key_given_for_the_public_one_is_refused(desk):
     (desk / "public.pem").write_bytes((desk / "signing.pem").read_bytes())
     shown = seal(desk, expect=1)

@@ -117,6 +117,23 @@ def test_lack_of_memory_halves_the_batch_then_leaves_the_gpu(monkeypatch, capaci
         assert max(sizes) == 22 and sizes[-1] <= 5
 
 
+def test_gpu_without_room_for_the_network_itself(monkeypatch):
+    network, moves = new_network(), []
+
+    def full(device):
+        moves.append(str(device))
+        if str(device) != "cpu":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return network
+
+    monkeypatch.setattr(network, "to", full)
+    monkeypatch.setattr(engine_module, "select_device", lambda name: torch.device("cuda:0"))
+    engine, volumes = FusionEngine(network), Volumes()
+    assert engine.device.type == "cpu" and moves[-1] == "cpu"
+    volumes.fuse(engine)
+    assert np.isfinite(volumes.result).all()
+
+
 def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
     engine, volumes = FusionEngine(new_network(), "cpu"), Volumes()
 

@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 import pytest
+import vtk
 from AMIFusionLib.authorization.authorize import Authorization, authorize
 from AMIFusionLib.authorization.license import License
 from AMIFusionLib.fusion.engine import SliceSizeError
@@ -95,26 +96,60 @@ def test_nodes_in_scene_after_cancel_and_failure(monkeypatch, pair, model, scene
     assert scene.GetNumberOfNodes() == count
 
 
-@pytest.mark.parametrize("removed", ["reference", "output"])
+@pytest.mark.parametrize("removed", ["MR", "CT", "output volume"])
 def test_node_removed_during_a_run(pair, model, scene, removed):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
     job = FusionJob(*pair, model, authorize(model, None), output=output)
     steps = job.steps()
     next(steps)
-    scene.RemoveNode(pair[0] if removed == "reference" else output)
+    scene.RemoveNode({"MR": pair[0], "CT": pair[1], "output volume": output}[removed])
     count = scene.GetNumberOfNodes()
-    with pytest.raises(VolumeError, match=f"The {removed} volume was removed"):
+    with pytest.raises(VolumeError, match=f"{removed}.* was removed"):
         list(steps)
     assert scene.GetNumberOfNodes() == count
 
 
-def test_moving_volume_removed_during_a_run_does_not_matter(pair, model, scene):
-    job = FusionJob(*pair, model, authorize(model, None))
-    steps = job.steps()
+def change_parent(node, scene):
+    """Put a volume under a transform."""
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+
+
+def change_voxels(node, scene):
+    """Edit a volume in place."""
+    import slicer
+
+    slicer.util.arrayFromVolume(node)[:] = 3
+    slicer.util.arrayFromVolumeModified(node)
+
+
+def change_origin(node, scene):
+    """Move a volume's grid."""
+    node.SetOrigin(3, 4, 5)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("change", [change_parent, change_voxels, change_origin])
+def test_volume_moved_or_changed_during_a_run(pair, model, scene, which, change):
+    """Going on would place one state's voxels where another state is."""
+    steps = FusionJob(*pair, model, authorize(model, None)).steps()
     next(steps)
-    scene.RemoveNode(pair[1])
-    list(steps)
-    assert job.node is not None
+    change(pair[which], scene)
+    count = scene.GetNumberOfNodes()
+    with pytest.raises(VolumeError, match=f"'{pair[which].GetName()}' was moved or changed while"):
+        list(steps)
+    assert scene.GetNumberOfNodes() == count
+
+
+def test_transform_edited_during_a_run(pair, model, scene):
+    change_parent(pair[1], scene)
+    steps = FusionJob(*pair, model, authorize(model, None)).steps()
+    next(steps)
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 2)
+    pair[1].GetParentTransformNode().SetMatrixTransformToParent(matrix)
+    with pytest.raises(VolumeError, match="'CT' was moved"):
+        list(steps)
 
 
 def test_output_of_the_wrong_kind_is_refused_before_work(pair, model, add_volume):

@@ -51,9 +51,11 @@ def test_no_display_node_falls_back_to_percentiles(scene, slicer):
     assert window_of(node, "display") == window_of(node, "percentiles")
 
 
-def test_8_bit_color_is_shown_in_full(add_volume):
-    node = add_volume(np.full((3, 4, 5, 3), 100, np.uint8), window=(50, 60))
+def test_8_bit_color_is_shown_in_full_until_the_user_says_otherwise(add_volume):
+    node = add_volume(np.full((3, 4, 5, 3), 100, np.uint8))
     assert window_of(node, "display") == IntensityWindow(0, 255)
+    chosen = add_volume(np.full((3, 4, 5, 3), 100, np.uint8), window=(50, 150))
+    assert window_of(chosen, "display") == IntensityWindow(50, 150)
 
 
 def test_unknown_choice(add_volume):

@@ -138,7 +138,7 @@ def test_logic_takes_another_model(pair, logic, model_path, issue):
 def test_phantom_is_offered_as_sample_data(module, slicer, scene):
     import SampleData
 
-    source = SampleData.SampleDataLogic().sourceForSampleName("AMIFusionHeadPhantom")
+    source = SampleData.SampleDataLogic().sourceForSampleName("Head phantom")
     nodes = source.customDownloader(source)
     assert [node.GetName() for node in nodes] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
     assert all(node.GetScene() is scene for node in nodes)

@@ -67,10 +67,16 @@ def test_changed_public_parameters_are_noticed(model_path, parameter_sets):
         read_model(model_path)
 
 
-@pytest.mark.parametrize("length", [0, 4, 11, 12, 100, 2000])
+@pytest.mark.parametrize("length", [0, 4, 11, 12, 100, 2000, -1000, -1])
 def test_truncated_file_is_refused(model_path, length):
     model_path.write_bytes(model_path.read_bytes()[:length])
     with pytest.raises(ModelFileError, match="new copy|not an AMIFusion model file"):
+        read_model(model_path)
+
+
+def test_file_with_more_behind_it_is_refused(model_path):
+    model_path.write_bytes(model_path.read_bytes() + b"more")
+    with pytest.raises(ModelFileError, match="damaged"):
         read_model(model_path)
 
 
@@ -143,6 +149,10 @@ def test_failed_sealing_leaves_no_file(tmp_path, publisher, describe, parameter_
     public, sealed = parameter_sets
     with pytest.raises(ValueError, match="no public value"):
         seal_model(path, describe(publisher), public, {"unknown": sealed["head.bias"]}, publisher.model_key)
+    with pytest.raises(ValueError, match="nothing to seal"):
+        seal_model(path, describe(publisher), public, {}, publisher.model_key)
+    with pytest.raises(ValueError, match="text for its contact"):
+        seal_model(path, describe(publisher, contact=" "), public, sealed, publisher.model_key)
     with pytest.raises(ValueError, match="32 bytes"):
         seal_model(path, describe(publisher), public, sealed, b"short")
     assert list(tmp_path.iterdir()) == []

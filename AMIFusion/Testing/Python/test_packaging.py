@@ -59,8 +59,9 @@ def s4ext():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("MODULE_PYTHON_SCRIPTS", lambda: {"AMIFusion.py"} | files_below("AMIFusionLib")),
-        ("MODULE_PYTHON_RESOURCES", lambda: files_below("Resources")),
+        # Slicer's build takes every script for Python, so that other files of the library count as resources.
+        ("MODULE_PYTHON_SCRIPTS", lambda: {"AMIFusion.py"} | files_below("AMIFusionLib", ".py")),
+        ("MODULE_PYTHON_RESOURCES", lambda: files_below("Resources") | files_below("AMIFusionLib", ".json")),
     ],
 )
 def test_cmake_lists_what_is_there(name, expected):
@@ -68,6 +69,10 @@ def test_cmake_lists_what_is_there(name, expected):
     listed = cmake_list(name)
     assert sorted(listed) == sorted(set(listed))
     assert set(listed) == expected()
+
+
+def test_library_holds_nothing_that_is_not_listed():
+    assert files_below("AMIFusionLib") == files_below("AMIFusionLib", ".py", ".json")
 
 
 def test_only_the_module_lies_in_its_folder():

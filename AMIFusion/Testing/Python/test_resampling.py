@@ -99,8 +99,10 @@ def test_both_parents_and_chains_of_them_count(add_volume, scene):
 
 
 def test_same_parent_for_both_changes_nothing(add_volume, scene):
-    reference, moving = (add_volume(blobs(), ijk_to_ras=grid) for grid in (REFERENCE_GRID, MOVING_GRID))
+    overlapping = rigid(0, (32, 25, 0)) @ MOVING_GRID
+    reference, moving = (add_volume(blobs(), ijk_to_ras=grid) for grid in (REFERENCE_GRID, overlapping))
     moving_before = ResamplingReader(moving, reference).read(0, 3, 9)
+    assert np.isfinite(moving_before).mean() > 0.2
     transform = put_under(scene, reference, rigid(40, (100, 0, 0)))
     moving.SetAndObserveTransformNodeID(transform.GetID())
     np.testing.assert_allclose(ResamplingReader(moving, reference).read(0, 3, 9), moving_before, atol=1e-3)
@@ -219,6 +221,24 @@ def test_no_overlap_is_refused(add_volume, distance):
     reference, moving = add_volume(blobs(), "Head"), add_volume(blobs(), "Foot", ijk_to_ras=away)
     with pytest.raises(NoOverlapError, match="'Foot' and 'Head' do not overlap"):
         reader_for(moving, reference)
+
+
+@pytest.mark.parametrize("small_is", ["moving", "reference"])
+def test_thin_slab_in_a_large_volume_overlaps(add_volume, small_is):
+    """A slab between the samples of a coarse look at the large volume."""
+    large = add_volume(np.zeros((300, 20, 20), np.int16), "Large")
+    grid = np.diag([1.0, 1, 0.2, 1])
+    grid[:3, 3] = (4, 4, 151.3)
+    small = add_volume(np.ones((2, 9, 9), np.int16), "Small", ijk_to_ras=grid)
+    reader_for(*((small, large) if small_is == "moving" else (large, small)))
+
+
+def test_large_offsets_keep_their_differences(add_volume):
+    """float32 has 24 bits; a window of 10 around 1e9 needs 30."""
+    array = (10**9 + np.arange(8 * 9 * 10).reshape(8, 9, 10)).astype(np.int32)
+    reference = add_volume(np.zeros((4, 4, 4), np.int16), ijk_to_ras=np.diag([2.0, 2, 2, 1]))
+    ours = reader_for(add_volume(array), reference).read(0, 0, 4)
+    np.testing.assert_allclose(ours, array[:7:2, :7:2, :7:2], rtol=0, atol=1e-6)
 
 
 def test_single_slice_volumes(add_volume):

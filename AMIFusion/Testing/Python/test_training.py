@@ -187,12 +187,42 @@ def test_training_learns_both_behaviors_and_can_be_resumed(monkeypatch, tmp_path
     assert len((tmp_path / "moved" / "log.csv").read_text().splitlines()) == 4
 
 
+def test_other_settings_do_not_go_on_with_a_begun_run(tmp_path, data_folder):
+    """The mark, say: going on would keep the old one under the new name."""
+    train(tmp_path / "run", data_folder, steps=1)
+    before = (tmp_path / "run" / "configuration.json").read_text()
+    with pytest.raises(ValueError, match="training with other settings"):
+        train(tmp_path / "run", data_folder, steps=1, mark=("OTHER",))
+    assert (tmp_path / "run" / "configuration.json").read_text() == before
+    assert [part.step for part in train(tmp_path / "run", data_folder, steps=2)] == [2]
+
+
+def test_picture_that_is_not_there_is_not_drawn_as_text(tmp_path, data_folder):
+    with pytest.raises(FileNotFoundError):
+        train(tmp_path / "run", data_folder, mark=("missing.png",))
+
+
+def test_slices_smaller_than_a_crop_are_named(tmp_path, data_folder):
+    with pytest.raises(ValueError, match="smaller than the crop size of 300"):
+        train(tmp_path / "run", data_folder, crop_size=300)
+
+
 def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
     path = tmp_path / "configuration.json"
     settings = TrainingConfiguration(**SMALL, mark=("LAB",))
     path.write_text(settings.to_json())
     assert TrainingConfiguration.load(path) == settings
-    for text in ("{", json.dumps({"step": 3}), json.dumps({"licensed_weights": {"edge": 1}}), "[]"):
+    for text in (
+        "{",
+        json.dumps({"step": 3}),
+        json.dumps({"licensed_weights": {"edge": 1}}),
+        "[]",
+        '{"steps": "x"}',
+        '{"steps": 0}',
+        '{"crop_size": 32}',
+        '{"hyperparameters": {}}',
+        '{"mark": [3]}',
+    ):
         path.write_text(text)
         with pytest.raises(ValueError, match="not a training configuration"):
             TrainingConfiguration.load(path)

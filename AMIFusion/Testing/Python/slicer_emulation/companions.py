@@ -43,10 +43,29 @@ class SampleDataLogic:
     sources = {}
 
     @classmethod
-    def registerCustomSampleDataSource(cls, category="Custom", **source):
-        """Register a source; one of the same category and name is replaced."""
+    def registerCustomSampleDataSource(
+        cls,
+        category="Custom",
+        sampleName=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileTypes=None,
+        loadFiles=None,
+        loadFileProperties=None,
+        checksums=None,
+    ):
+        """Register a source; one of the same category and name is replaced.
+
+        Unlike a source itself, this takes no description, and a source without URIs and file names cannot be made.
+        """
+        source = {name: value for name, value in locals().items() if name not in ("cls", "category")}
+        if uris is None or fileNames is None:
+            raise TypeError("a sample data source needs uris and fileNames")
         known = cls.sources.setdefault(category, [])
-        known[:] = [kept for kept in known if kept.sampleName != source.get("sampleName")]
+        known[:] = [kept for kept in known if kept.sampleName != sampleName]
         known.append(SampleDataSource(**source))
 
     def sourceForSampleName(self, name):

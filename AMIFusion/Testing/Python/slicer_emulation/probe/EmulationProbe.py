@@ -35,6 +35,9 @@ def registerSampleData():
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="Probe",
         sampleName="ProbeVolume",
+        uris="https://example.org/nothing",
+        fileNames="nothing",
+        nodeNames="nothing",
         customDownloader=lambda source: [
             slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.sampleName)
         ],
