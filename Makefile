@@ -13,7 +13,7 @@ OUT ?= demo-results
 .PHONY: demo test clean
 
 demo: $(VENV)/run.installed
-	PYTHONPATH=AMIFusion $(RUN) -m AMIFusionLib.cli demo --out "$(OUT)" \
+	@PYTHONPATH=AMIFusion $(RUN) -m AMIFusionLib.cli demo --out "$(OUT)" \
 		$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(MOVING),--moving "$(MOVING)")
 
 test: $(VENV)/test.installed
