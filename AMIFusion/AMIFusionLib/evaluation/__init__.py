@@ -1,0 +1,1 @@
+"""How good a fused image is, and what anyone gets for free."""

@@ -1,0 +1,92 @@
+"""Measures of local structure: SSIM, its form over several scales, and visual information fidelity.
+
+Each compares the fused image with one source; the field sums over both. All images are (rows, columns) float64 in gray
+values 0..255.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import ndimage
+from skimage import metrics
+from torchmetrics.functional.image import visual_information_fidelity as torch_fidelity
+
+SSIM_WINDOW = 7
+_PEAK = 255
+_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_GAUSSIAN_SIZE, _GAUSSIAN_SIGMA = 11, 1.5
+_SMALLEST_FOR_FIVE_SCALES = _GAUSSIAN_SIZE * 2 ** (len(_SCALE_WEIGHTS) - 1)
+_SMALLEST_FOR_FIDELITY = 41
+
+
+def structural_similarity(source: np.ndarray, fused: np.ndarray) -> float:
+    """SSIM, -1..1, with a data range of 255.
+
+    Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13(4), 2004.
+    By scikit-image as it comes, which is the field's form: a flat window of 7 x 7 pixels and sample covariances. The
+    paper's Gaussian window gives values up to 1.4% apart.
+
+    Raises:
+        ValueError: smaller than the window.
+    """
+    return float(metrics.structural_similarity(source, fused, data_range=_PEAK, win_size=SSIM_WINDOW))
+
+
+def multiscale_structural_similarity(source: np.ndarray, fused: np.ndarray) -> float:
+    """MS-SSIM over five scales, 0..1; not a number for images of fewer than 176 pixels a side.
+
+    Z. Wang, E. P. Simoncelli and A. C. Bovik, "Multiscale structural similarity for image quality assessment",
+    Asilomar 2003, with that paper's weights, an 11 x 11 Gaussian window of 1.5 pixels inside the image, means over
+    2 x 2 pixels between scales (a last odd row or column is left out), and a scale's mean clipped at 0.
+
+    torchmetrics' function treats the borders otherwise and is 0.5% to 30% away from the field's values on slices with
+    much air.
+    """
+    if min(source.shape) < _SMALLEST_FOR_FIVE_SCALES:
+        return float("nan")
+    similarity = 1.0
+    for scale, weight in enumerate(_SCALE_WEIGHTS):
+        if scale:
+            source, fused = _halved(source), _halved(fused)
+        luminance, structure = _similarity_maps(source, fused)
+        is_last = scale == len(_SCALE_WEIGHTS) - 1
+        mean = np.mean(luminance * structure if is_last else structure)
+        similarity *= max(mean, 0) ** weight
+    return float(similarity)
+
+
+def visual_information_fidelity(source: np.ndarray, fused: np.ndarray) -> float:
+    """VIF in the pixel domain over four scales, 0 and up; above 1 where the fused image has more contrast.
+
+    H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006, with a visual noise
+    variance of 2. By torchmetrics, in single precision: in double it takes twenty times as long and moves the value by
+    less than 1e-5. Not a number for a constant source and for images of fewer than 41 pixels a side.
+    """
+    if min(source.shape) < _SMALLEST_FOR_FIDELITY or not np.ptp(source):
+        return float("nan")
+    reference, image = (torch.from_numpy(array.astype(np.float32))[None, None] for array in (source, fused))
+    return float(torch_fidelity(image, reference, sigma_n_sq=2.0))
+
+
+def _similarity_maps(source: np.ndarray, fused: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SSIM's luminance term, and its contrast and structure terms in one."""
+    mean_s, mean_f = _windowed(source), _windowed(fused)
+    variance_s = _windowed(source**2) - mean_s**2
+    variance_f = _windowed(fused**2) - mean_f**2
+    covariance = _windowed(source * fused) - mean_s * mean_f
+    luminance = (2 * mean_s * mean_f + _C1) / (mean_s**2 + mean_f**2 + _C1)
+    return luminance, (2 * covariance + _C2) / (variance_s + variance_f + _C2)
+
+
+def _windowed(image: np.ndarray) -> np.ndarray:
+    """Gaussian means over the windows that lie inside the image."""
+    reach = _GAUSSIAN_SIZE // 2
+    smooth = ndimage.gaussian_filter(image, _GAUSSIAN_SIGMA, radius=reach)
+    return smooth[reach:-reach, reach:-reach]
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    rows, columns = (extent // 2 for extent in image.shape)
+    return image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
