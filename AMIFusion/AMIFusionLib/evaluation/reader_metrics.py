@@ -31,13 +31,13 @@ def hue_error(source: np.ndarray, fused: np.ndarray, least_chroma: float = _COLO
     for image in (source, fused):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.shape != source.shape:
             raise ValueError(f"Two 8-bit RGB images of one shape are needed, not {image.dtype} of shape {image.shape}.")
-    lab = [color.rgb2lab(image)[..., 1:] for image in (source, fused)]
-    active = np.hypot(*np.moveaxis(lab[0], -1, 0)) >= least_chroma
+    # a* and b* as one complex number: its size is the chroma, its angle the hue.
+    expected, found = (color.rgb2lab(image)[..., 1:] @ [1, 1j] for image in (source, fused))
+    active = np.abs(expected) >= least_chroma
     if not active.any():
         return float("nan")
-    chosen = [np.ascontiguousarray(part[active]).view(np.complex128)[:, 0] for part in lab]
-    degrees = np.abs(np.degrees(np.angle(chosen[1] * np.conj(chosen[0]))))
-    return float(np.mean(np.where(np.abs(chosen[1]) >= least_chroma / 10, degrees, _HUE_LOST)))
+    degrees = np.abs(np.degrees(np.angle(found * np.conj(expected))))
+    return float(np.mean(np.where(np.abs(found) >= least_chroma / 10, degrees, _HUE_LOST)[active]))
 
 
 def contrast_to_noise(image: np.ndarray, lesion: np.ndarray, surroundings: np.ndarray) -> float:
