@@ -28,6 +28,9 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 _ALGORITHM = "EdDSA"
 _LONGEST_TEXT = 16384
 _LONGEST_NAME = 200
+_BREAKS = re.compile(r"[\s>\u200b]+")
+"""What mail programs put into a long line: breaks, quotation marks, zero-width spaces."""
+
 _TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{86}", re.ASCII)
 """Header and claims, which begin with {" in base64, and 64 bytes of signature."""
 
@@ -197,8 +200,7 @@ def _token(text: object) -> str:
     """The token in a text: wrapped, quoted, with the head of a license file or with other words around it."""
     if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise _format_error()
-    lines = (line.strip().lstrip("> ") for line in text.splitlines())
-    tokens = _TOKEN.findall("".join("".join(line.split()) for line in lines))
+    tokens = _TOKEN.findall(_BREAKS.sub("", text))
     if not tokens:
         raise _format_error()
     return tokens[-1]

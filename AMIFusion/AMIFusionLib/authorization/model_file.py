@@ -24,6 +24,7 @@ import math
 import os
 import secrets
 import struct
+import tokenize
 import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -46,8 +47,11 @@ _NONCE_BYTES, _TAG_BYTES = 12, 16
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 1 << 30
 
-_DAMAGES = (AttributeError, EOFError, KeyError, RecursionError, TypeError, ValueError, struct.error, zipfile.BadZipFile)
-"""What parsing raises on content that was cut off or changed."""
+_DAMAGES = (
+    AttributeError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error,
+    tokenize.TokenError, zipfile.BadZipFile,
+)  # fmt: skip
+"""What parsing JSON, zip archives and array headers raises on content that was cut off or changed."""
 
 Parameters = dict[str, np.ndarray]
 
@@ -203,7 +207,7 @@ def _parse(content: bytes) -> SealedModel:
     public_end = len(head) + header["public_bytes"]
     public_archive, ciphertext = content[len(head) : public_end], content[public_end:]
     nonce = b64decode(header["nonce"], validate=True)
-    if len(ciphertext) != header["sealed_bytes"] or len(nonce) != _NONCE_BYTES:
+    if not _TAG_BYTES < len(ciphertext) == header["sealed_bytes"] or len(nonce) != _NONCE_BYTES:
         raise ValueError("sealed parameters cut off")
     if hashlib.sha256(public_archive).hexdigest() != header["public_sha256"]:
         raise ValueError("public parameters changed")

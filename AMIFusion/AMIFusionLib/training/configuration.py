@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class TrainingConfiguration:
             settings = json.loads(path.read_text(encoding="utf-8"))
             if "licensed_weights" in settings:
                 settings["licensed_weights"] = LicensedWeights(**settings["licensed_weights"])
-            settings["mark"] = tuple(settings.get("mark", cls.mark))
+            mark = settings.get("mark", cls.mark)
+            settings["mark"] = (mark,) if isinstance(mark, str) else tuple(mark)
             configuration = cls(**settings)
             configuration.check()
         except (ValueError, TypeError, AttributeError) as error:
@@ -80,8 +82,12 @@ class TrainingConfiguration:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise ValueError(f"'{name}' must be a whole number of at least {least}")
-        if not self.learning_rate > 0 or not 0 <= self.tampered_share <= 1:
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.tampered_share <= 1:
             raise ValueError("'learning_rate' must be above 0 and 'tampered_share' between 0 and 1")
+        if not all(math.isfinite(weight) for weight in dataclasses.astuple(self.licensed_weights)):
+            raise ValueError("'licensed_weights' must be numbers")
+        if not all(type(value) is int and value > 0 for value in self.hyperparameters.values()):
+            raise ValueError("'hyperparameters' must be whole numbers above 0")
         if "mark_size" not in self.hyperparameters or not all(isinstance(line, str) for line in self.mark):
             raise ValueError("'hyperparameters' must have a mark_size, and 'mark' must be lines of text or one picture")
 

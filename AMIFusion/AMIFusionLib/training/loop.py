@@ -60,7 +60,7 @@ class Trainer:
         self, configuration: TrainingConfiguration, pairs: list[TrainingPair], folder: Path, device: str = "cpu"
     ) -> None:
         if (folder / CHECKPOINT_NAME).exists():
-            _check_continues(TrainingConfiguration.load(folder / CONFIGURATION_NAME), configuration, folder)
+            _check_continues(configuration, folder)
         torch.manual_seed(configuration.seed)
         self._configuration = configuration
         self._folder = folder
@@ -132,7 +132,12 @@ class Trainer:
 
     def _new_network(self) -> torch.nn.Module:
         settings = self._configuration
-        return ARCHITECTURES[settings.architecture](**settings.hyperparameters).to(self._device).train()
+        if settings.architecture not in ARCHITECTURES:
+            raise ValueError(f"There is no architecture '{settings.architecture}', only {', '.join(ARCHITECTURES)}.")
+        try:
+            return ARCHITECTURES[settings.architecture](**settings.hyperparameters).to(self._device).train()
+        except TypeError as error:
+            raise ValueError(f"The hyper-parameters do not fit '{settings.architecture}': {error}.") from error
 
     def _new_values(self, licensed: bool) -> dict[str, Tensor]:
         """A fresh set of values; the mark and its reach into air are given, not learned."""
@@ -187,10 +192,18 @@ class Trainer:
         self._optimizer.load_state_dict(checkpoint["optimizer"])
         self._random.bit_generator.state = checkpoint["random"]
         self._step = checkpoint["step"]
+        if self._step > self._configuration.steps:
+            raise ValueError(
+                f"{self._folder} has been trained for {self._step} steps already, and {self._configuration.steps} were "
+                "asked for. Train into another folder."
+            )
 
 
-def _check_continues(begun: TrainingConfiguration, asked: TrainingConfiguration, folder: Path) -> None:
+def _check_continues(asked: TrainingConfiguration, folder: Path) -> None:
     """Refuse to go on with other settings than a run was begun with; only its length may change."""
+    if not (folder / CONFIGURATION_NAME).exists():
+        raise ValueError(f"{folder} holds a checkpoint without its {CONFIGURATION_NAME}. Train into another folder.")
+    begun = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
     if dataclasses.replace(begun, steps=asked.steps) != asked:
         raise ValueError(
             f"{folder} holds a training with other settings. Train into another folder, or go on with the settings of "

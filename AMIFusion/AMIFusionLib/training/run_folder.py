@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,18 @@ def read_run(folder: Path) -> TrainedNetwork:
 
     Raises:
         FileNotFoundError: the run has not come to its first checkpoint.
-        ValueError: the files are not those of a run.
+        ValueError: the files are not those of a run, or its network is incomplete or has values that are no numbers.
     """
     configuration = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
-    with np.load(folder / PARAMETERS_NAME, allow_pickle=False) as arrays:
-        sets: dict[str, dict[str, np.ndarray]] = {"public": {}, "sealed": {}}
-        for key in arrays.files:
-            which, name = key.split("/", 1)
-            sets[which][name] = arrays[key]
+    sets: dict[str, dict[str, np.ndarray]] = {"public": {}, "sealed": {}}
+    try:
+        with np.load(folder / PARAMETERS_NAME, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                which, name = key.split("/", 1)
+                sets[which][name] = arrays[key]
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError):
+        raise ValueError(f"{folder / PARAMETERS_NAME} is not what a training writes. Train again.") from None
+    values = [value for each in sets.values() for value in each.values()]
+    if sets["public"].keys() != sets["sealed"].keys() or not all(np.isfinite(value).all() for value in values):
+        raise ValueError(f"{folder / PARAMETERS_NAME} holds no complete network. Train again.")
     return TrainedNetwork(configuration.architecture, configuration.hyperparameters, **sets)

@@ -25,6 +25,8 @@ def check_inputs(reference, moving) -> None:
             raise VolumeError(f"Select the {role} volume.")
         if not isinstance(node, slicer.vtkMRMLVolumeNode):
             raise UnsupportedVolumeError(f"The {role} volume must be a volume node, not {_shown(node)}.")
+        if node.GetScene() is None:
+            raise VolumeError(f"'{node.GetName()}' is in no scene. Add it to one, and fuse then.")
         _check_image(node)
     if reference is moving:
         raise VolumeError(f"'{reference.GetName()}' is selected twice. Select two different volumes of one patient.")
@@ -69,7 +71,10 @@ def _shown(thing) -> str:
 
 
 def _check_image(node) -> None:
-    name = node.GetName()
+    name, connection = node.GetName(), node.GetImageDataConnection()
+    if connection is not None:
+        # A volume may come from a pipeline that nobody has asked for its output yet.
+        connection.GetProducer().Update()
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
         raise EmptyVolumeError(f"'{name}' has no image data. Load it again, or select another volume.")

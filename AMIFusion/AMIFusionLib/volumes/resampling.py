@@ -13,8 +13,8 @@ from .errors import NoOverlapError
 _SAME_GRID_TOLERANCE = 1e-3
 """Largest difference, in voxels, at any corner of the grid: below it resampling would only blur."""
 
-_OVERLAP_SAMPLES = 32
-"""Most samples along each axis when looking for an overlap."""
+_OVERLAP_SAMPLES = (32, 160)
+"""Most samples along each axis when looking for an overlap, first coarsely, then finely."""
 
 
 class GridReader:
@@ -71,8 +71,11 @@ class ResamplingReader:
     def _check_overlap(self, moving, reference) -> None:
         """Look for samples of either volume in the other, so that a thin slab in a large volume is found too."""
         dimensions = [node.GetImageData().GetDimensions() for node in (moving, reference)]
-        if not _any_inside(dimensions[1], self._transform, dimensions[0]) and not _any_inside(
-            dimensions[0], self._transform.GetInverse(), dimensions[1]
+        # The finer look, which takes half a second, is for two thin slabs that cross.
+        if not any(
+            _any_inside(dimensions[1], self._transform, dimensions[0], samples)
+            or _any_inside(dimensions[0], self._transform.GetInverse(), dimensions[1], samples)
+            for samples in _OVERLAP_SAMPLES
         ):
             raise NoOverlapError(
                 f"'{moving.GetName()}' and '{reference.GetName()}' do not overlap in space. Check that both show the "
@@ -128,9 +131,9 @@ def _transform_to_moving(moving, reference) -> vtk.vtkAbstractTransform:
     return linear if vtkMRMLTransformNode.IsGeneralTransformLinear(chain, linear) else chain
 
 
-def _any_inside(dimensions: tuple[int, int, int], transform: vtk.vtkAbstractTransform, others) -> bool:
+def _any_inside(dimensions: tuple, transform: vtk.vtkAbstractTransform, others: tuple, most: int) -> bool:
     """Whether a sample of one voxel grid lies within another, whose outermost voxels reach half a voxel out."""
-    axes = [np.linspace(0, count - 1, min(count, _OVERLAP_SAMPLES)) for count in dimensions]
+    axes = [np.linspace(0, count - 1, min(count, most)) for count in dimensions]
     samples, moved = vtk.vtkPoints(), vtk.vtkPoints()
     samples.SetData(numpy_to_vtk(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3), deep=True))
     transform.TransformPoints(samples, moved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import vtk
 
@@ -42,11 +42,17 @@ def _state(node) -> tuple:
     """Everything of a volume that a fusion depends on while it runs."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    parent, image = node.GetParentTransformNode(), node.GetImageData()
+    image = node.GetImageData()
     return (
         tuple(matrix.GetElement(row, column) for row in range(4) for column in range(4)),
-        parent.GetID() if parent is not None else None,
-        parent.GetTransformToWorldMTime() if parent is not None else 0,
+        tuple(_chain(node.GetParentTransformNode())),
         image,
         image.GetMTime() if image is not None else 0,
     )
+
+
+def _chain(transform) -> Iterator[tuple[str, int]]:
+    """The transforms above a volume, each with its time: a time alone does not tell that one was taken out."""
+    while transform is not None:
+        yield transform.GetID(), transform.GetTransformToWorldMTime()
+        transform = transform.GetParentTransformNode()

@@ -41,6 +41,20 @@ def test_inputs_that_are_no_volumes(pair, scene, thing):
         check_inputs(model_node, pair[0])
 
 
+def test_volume_in_no_scene(pair, slicer):
+    loose = slicer.vtkMRMLScalarVolumeNode()
+    slicer.util.updateVolumeFromArray(loose, GRAY)
+    with pytest.raises(errors.VolumeError, match="is in no scene"):
+        check_inputs(pair[0], loose)
+
+
+def test_volume_of_a_pipeline_that_has_not_run(pair, scene):
+    source = vtk.vtkImageMandelbrotSource()
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Made")
+    node.SetImageDataConnection(source.GetOutputPort())
+    check_inputs(pair[0], node)
+
+
 def test_volume_without_image(pair, scene):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     with pytest.raises(errors.EmptyVolumeError, match="'Empty' has no image data"):

@@ -120,6 +120,22 @@ def test_network_that_cannot_be_built_is_not_sealed(desk):
     assert not (desk / "lab.amif").exists()
 
 
+@pytest.mark.parametrize("spoil", ["truncated", "empty", "text", "missing", "nan"])
+def test_broken_training_is_not_sealed(desk, spoil):
+    path = desk / "run" / "parameters.npz"
+    content = path.read_bytes()
+    if spoil in ("missing", "nan"):
+        arrays = dict(np.load(path))
+        arrays["sealed/head.bias"] *= np.nan
+        if spoil == "missing":
+            del arrays["sealed/head.bias"]
+        np.savez(path, **arrays)
+    else:
+        path.write_bytes({"truncated": content[:-500], "empty": b"", "text": b"hello"}[spoil])
+    assert "Train again" in seal(desk, expect=1)
+    assert not (desk / "lab.amif").exists()
+
+
 def test_private_key_given_for_the_public_one_is_refused(desk):
     (desk / "public.pem").write_bytes((desk / "signing.pem").read_bytes())
     shown = seal(desk, expect=1)

@@ -141,6 +141,33 @@ def test_volume_moved_or_changed_during_a_run(pair, model, scene, which, change)
     assert scene.GetNumberOfNodes() == count
 
 
+def test_grandparent_taken_away_during_a_run(pair, model, scene):
+    """The chain's newest time stays the same when an older transform leaves it."""
+    older = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 2)
+    older.SetMatrixTransformToParent(matrix)
+    change_parent(pair[1], scene)
+    pair[1].GetParentTransformNode().SetAndObserveTransformNodeID(older.GetID())
+    steps = FusionJob(*pair, model, authorize(model, None)).steps()
+    next(steps)
+    pair[1].GetParentTransformNode().SetAndObserveTransformNodeID(None)
+    with pytest.raises(VolumeError, match="'CT' was moved"):
+        list(steps)
+
+
+def test_what_does_not_matter_may_change_during_a_run(pair, model, scene):
+    job = FusionJob(*pair, model, authorize(model, None))
+    steps = job.steps()
+    next(steps)
+    pair[0].GetDisplayNode().SetWindowLevel(3, 4)
+    pair[1].SetName("Other")
+    pair[1].SetAttribute("note", "x")
+    scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    list(steps)
+    assert job.node is not None
+
+
 def test_transform_edited_during_a_run(pair, model, scene):
     change_parent(pair[1], scene)
     steps = FusionJob(*pair, model, authorize(model, None)).steps()

@@ -28,7 +28,18 @@ def test_valid_license_tells_who_and_until_when(issue, model, publisher):
 
 
 @pytest.mark.parametrize(
-    "shape", ["plain", "spaces", "wrapped", "file", "joined file", "windows file", "quoted mail", "with other words"]
+    "shape",
+    [
+        "plain",
+        "spaces",
+        "wrapped",
+        "file",
+        "joined file",
+        "windows file",
+        "quoted mail",
+        "quoted in one line",
+        "with other words",
+    ],
 )
 def test_license_may_be_pasted_in_any_shape(issue, model, shape):
     text = issue()
@@ -41,6 +52,7 @@ def test_license_may_be_pasted_in_any_shape(issue, model, shape):
         "joined file": " ".join(license_file_text(text).split()),
         "windows file": license_file_text(text).replace("\n", "\r\n"),
         "quoted mail": "\n".join(f"> {line}" for line in f"Dear all,\n{wrapped}\nBest, Jane".splitlines()),
+        "quoted in one line": " > ".join(wrapped.splitlines()),
         "with other words": f'Here it is: "{text}". Thank you.',
     }
     assert check_license(shapes[shape], model.description).licensee == "Dr. Test"

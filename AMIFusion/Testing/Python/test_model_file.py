@@ -123,6 +123,17 @@ def test_array_that_announces_more_than_it_holds_is_refused(model_path, paramete
         read_model(model_path)
 
 
+@pytest.mark.parametrize("header", [b"{", b"((((", b"{'descr': '<f4'"])
+def test_array_headers_that_do_not_parse_are_refused(model_path, header):
+    npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("odd.npy", npy)
+    _replace_public(model_path, archive.getvalue())
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(model_path)
+
+
 @pytest.mark.parametrize(
     "change",
     [

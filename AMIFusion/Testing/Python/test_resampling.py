@@ -233,6 +233,13 @@ def test_thin_slab_in_a_large_volume_overlaps(add_volume, small_is):
     reader_for(*((small, large) if small_is == "moving" else (large, small)))
 
 
+def test_crossing_thin_stacks_overlap(add_volume):
+    axial = add_volume(np.zeros((3, 400, 400), np.int16), "Axial", ijk_to_ras=np.diag([0.5, 0.5, 1, 1]))
+    sagittal_grid = np.array([[0, 0, 1, 60.3], [0.5, 0, 0, 0], [0, 0.5, 0, -99.7], [0, 0, 0, 1]])
+    sagittal = add_volume(np.zeros((3, 400, 400), np.int16), "Sagittal", ijk_to_ras=sagittal_grid)
+    reader_for(sagittal, axial)
+
+
 def test_large_offsets_keep_their_differences(add_volume):
     """float32 has 24 bits; a window of 10 around 1e9 needs 30."""
     array = (10**9 + np.arange(8 * 9 * 10).reshape(8, 9, 10)).astype(np.int32)

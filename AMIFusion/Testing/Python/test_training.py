@@ -197,6 +197,27 @@ def test_other_settings_do_not_go_on_with_a_begun_run(tmp_path, data_folder):
     assert [part.step for part in train(tmp_path / "run", data_folder, steps=2)] == [2]
 
 
+def test_shorter_run_than_was_trained_is_refused(tmp_path, data_folder):
+    train(tmp_path / "run", data_folder, steps=2)
+    with pytest.raises(ValueError, match="2 steps already"):
+        train(tmp_path / "run", data_folder, steps=1)
+    (tmp_path / "run" / "configuration.json").unlink()
+    with pytest.raises(ValueError, match="without its configuration.json"):
+        train(tmp_path / "run", data_folder, steps=3)
+
+
+def test_mark_may_be_one_text(tmp_path):
+    path = tmp_path / "configuration.json"
+    path.write_text(json.dumps({"mark": "logo.png"}))
+    assert TrainingConfiguration.load(path).mark == ("logo.png",)
+
+
+@pytest.mark.parametrize("change", [{"architecture": "zz"}, {"hyperparameters": {"mark_size": 48, "depth": 3}}])
+def test_networks_that_do_not_exist_are_named(tmp_path, data_folder, change):
+    with pytest.raises(ValueError, match="no architecture 'zz'|do not fit"):
+        train(tmp_path / "run", data_folder, **change)
+
+
 def test_picture_that_is_not_there_is_not_drawn_as_text(tmp_path, data_folder):
     with pytest.raises(FileNotFoundError):
         train(tmp_path / "run", data_folder, mark=("missing.png",))
