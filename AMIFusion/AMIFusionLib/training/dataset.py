@@ -55,6 +55,8 @@ def load_pairs(folder: Path, split: str) -> list[TrainingPair]:
         FileNotFoundError: no manifest in the folder.
         ValueError: the manifest has no case of this split, or a case's two volumes differ in size.
     """
+    if not (folder / "manifest.csv").is_file():
+        raise FileNotFoundError(f"{folder} has no manifest.csv. Name the folder that holds it and its volumes.")
     with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
         cases = [row for row in csv.DictReader(file) if row["split"] == split]
     if not cases:

@@ -30,9 +30,12 @@ def read_run(folder: Path) -> TrainedNetwork:
     """Read the network of a training run.
 
     Raises:
-        FileNotFoundError: the run has not come to its first checkpoint.
+        FileNotFoundError: not the folder of a run, or of one that has not come to its first checkpoint.
         ValueError: the files are not those of a run, or its network is incomplete or has values that are no numbers.
     """
+    for name in (CONFIGURATION_NAME, PARAMETERS_NAME):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} has no {name}. Name the folder of a training past its first checkpoint.")
     configuration = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
     sets: dict[str, dict[str, np.ndarray]] = {"public": {}, "sealed": {}}
     try:

@@ -120,6 +120,14 @@ def test_network_that_cannot_be_built_is_not_sealed(desk):
     assert not (desk / "lab.amif").exists()
 
 
+def test_folders_without_a_training_or_data_say_what_to_name(desk):
+    (desk / "run" / "parameters.npz").unlink()
+    assert "has no parameters.npz. Name the folder of a training" in seal(desk, expect=1)
+    (desk / "data").mkdir()
+    assert "has no manifest.csv. Name the folder" in run("train", desk / "new", "--data", desk / "data", expect=1)
+    assert not (desk / "new").exists()
+
+
 @pytest.mark.parametrize("spoil", ["truncated", "empty", "text", "missing", "nan"])
 def test_broken_training_is_not_sealed(desk, spoil):
     path = desk / "run" / "parameters.npz"

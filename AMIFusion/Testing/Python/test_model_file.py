@@ -107,31 +107,18 @@ def test_hostile_archives_are_refused(model_path, parameter):
         read_model(model_path)
 
 
-def test_array_that_announces_more_than_it_holds_is_refused(model_path, parameter_sets):
+def test_array_that_announces_more_than_it_holds_is_refused(model_path):
     """numpy would allocate 4 TB before it missed the data."""
     buffer = io.BytesIO()
-    np.savez(buffer, bomb=np.zeros(10, np.float32))
+    np.save(buffer, np.zeros(10, np.float32))
     lie = buffer.getvalue().replace(b"(10,), }".ljust(20), b"(999999999999,), }".ljust(20))
     assert lie != buffer.getvalue()
-    with zipfile.ZipFile(io.BytesIO(buffer.getvalue())) as members:
-        content = members.read("bomb.npy").replace(b"(10,), }".ljust(20), b"(999999999999,), }".ljust(20))
-    rewritten = io.BytesIO()
-    with zipfile.ZipFile(rewritten, "w") as members:
-        members.writestr("bomb.npy", content)
-    _replace_public(model_path, rewritten.getvalue())
-    with pytest.raises(ModelFileError, match="damaged"):
-        read_model(model_path)
+    _refuse_array(model_path, lie)
 
 
 @pytest.mark.parametrize("header", [b"{", b"((((", b"{'descr': '<f4'"])
 def test_array_headers_that_do_not_parse_are_refused(model_path, header):
-    npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as members:
-        members.writestr("odd.npy", npy)
-    _replace_public(model_path, archive.getvalue())
-    with pytest.raises(ModelFileError, match="damaged"):
-        read_model(model_path)
+    _refuse_array(model_path, b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +159,16 @@ def test_failed_sealing_leaves_no_file(tmp_path, publisher, describe, parameter_
 def test_secrets_do_not_show_in_a_models_text(model, publisher):
     assert publisher.model_key.hex() not in repr(model)
     assert "ciphertext" not in repr(model)
+
+
+def _refuse_array(path, content):
+    """Put one array file into a model file's public archive, and see the file refused."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("odd.npy", content)
+    _replace_public(path, archive.getvalue())
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(path)
 
 
 def _replace_public(path, archive):
