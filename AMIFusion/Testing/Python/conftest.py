@@ -118,8 +118,8 @@ def describe():
         settings = {
             "model_id": model_id,
             "title": "Test model",
-            "architecture": "amif-residual",
-            "hyperparameters": {"channels": 4, "blocks": 1, "mark_size": 32},
+            "architecture": "amif-residual-2",
+            "hyperparameters": {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32},
             "publisher": "Test publisher",
             "contact": "desk@example.org",
             "public_key": publisher.public_key,
@@ -141,7 +141,7 @@ def random_parameters(seed, **hyperparameters):
     from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 
     torch.manual_seed(seed)
-    network = AuthorizableFusionNetwork(**{"channels": 4, "blocks": 1, "mark_size": 32, **hyperparameters})
+    network = AuthorizableFusionNetwork(**{"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32, **hyperparameters})
     return {name: value.detach().numpy().copy() for name, value in network.named_parameters()}
 
 

@@ -9,12 +9,12 @@ from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
 from AMIFusionLib.fusion.network import build_network
 from conftest import random_parameters
 
-HYPERPARAMETERS = {"channels": 4, "blocks": 1, "mark_size": 32}
+HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
 
 
 def new_network():
     """An untrained network."""
-    return build_network("amif-residual", HYPERPARAMETERS, random_parameters(5))
+    return build_network("amif-residual-2", HYPERPARAMETERS, random_parameters(5))
 
 
 class Volumes:
