@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MODULE_FILE = Path(__file__).resolve().parents[2] / "AMIFusion.py"
-NOW = datetime.now(timezone.utc)
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
@@ -169,7 +167,8 @@ def issue(publisher, model):
     from AMIFusionLib.authorization.license import issue_license
 
     def make(model=model, publisher=publisher, licensee="Dr. Test", start=-1, end=30, key=None):
-        days = (NOW + timedelta(days=start), NOW + timedelta(days=end))
+        now = datetime.now(timezone.utc)
+        days = (now + timedelta(days=start), now + timedelta(days=end))
         return issue_license(model.description, key or publisher.model_key, publisher.signing_key, licensee, *days)
 
     return make

@@ -97,7 +97,7 @@ def test_model_is_measured_ranked_and_shown(data, tmp_path, model_path, license_
         "measures.csv",
     ]  # fmt: skip
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
-    rows, summary = read_rows(out), json.loads((out / "evaluation.json").read_text())
+    rows, summary = read_rows(out), json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert [row["method"] for row in rows if row["slice"] == "013"] == METHODS
     assert len(rows) == 6 * len(METHODS)
     assert summary["model"]["sha256"] == read_model(model_path).sha256 and summary["model"]["judged"] == "licensed"
@@ -128,7 +128,7 @@ def test_figures_are_the_measures_of_what_the_network_gives(data, model, issue, 
     tensors = [torch_image(image) for image in (first, second)]
     fused = {}
     for result, parameters in zip(("unlicensed", "licensed"), parameter_sets):
-        network = build_network("amif-residual", model.description.hyperparameters, parameters)
+        network = build_network(model.description.architecture, model.description.hyperparameters, parameters)
         fused[result] = eight_bit(network(*tensors, network.mark_field(48, 48))[0, 0].numpy())
         for name, value in fusion_metrics(first, second, fused[result]).items():
             text = found["021", result][name]
@@ -151,7 +151,7 @@ def test_peers_keep_to_their_slices_and_take_part_in_the_ranks(data, tmp_path, m
     shown = evaluate_files(
         model_path, "--license", license_path, "--data", data, "--out", out, "--peers", data / "peers.json"
     )
-    summary = json.loads((out / "evaluation.json").read_text())
+    summary = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     pair = summary["pairs"]["ct-mri"]
     assert pair["cases"] == {"07": ["015", "011"]}
     assert summary["pairs"]["pet-mri"]["slices"] == 3, "a pair type that peers do not have is measured whole"
@@ -161,17 +161,17 @@ def test_peers_keep_to_their_slices_and_take_part_in_the_ranks(data, tmp_path, m
     # Free alternatives are measured here; that their recorded values are others is said.
     assert pair["means"]["Maximum"]["EN"] < 8 and pair["difference_to_recorded"] == pytest.approx(1, abs=1e-4)
     assert "recorded measures of ct-mri are 100% away" in shown
-    assert "| Best |" in (out / "evaluation.md").read_text()
+    assert "| Best |" in (out / "evaluation.md").read_text(encoding="utf-8")
 
 
 def test_model_without_a_license_is_measured_by_its_marked_result(data, tmp_path, model_path):
     out = tmp_path / "out"
     shown = evaluate_files(model_path, "--data", data, "--out", out)
     assert "No license was given" in shown
-    summary = json.loads((out / "evaluation.json").read_text())
+    summary = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert summary["model"]["judged"] == "unlicensed" and summary["pairs"]["ct-mri"]["to_licensed"] is None
     assert {row["method"] for row in read_rows(out)} == {"unlicensed", *ALTERNATIVES}
-    report = (out / "evaluation.md").read_text()
+    report = (out / "evaluation.md").read_text(encoding="utf-8")
     assert "no license was given" in report and "Nearness" not in report and "**Test model, unlicensed**" in report
 
 
@@ -212,7 +212,7 @@ WRONG = {
 
 def change_peers(data, key, old, new):
     """Replace a text in the peers' file, or only in one of its parts."""
-    content = json.loads((data / "peers.json").read_text())
+    content = json.loads((data / "peers.json").read_text(encoding="utf-8"))
     part = content if key is None else content[key]
     changed = json.loads(json.dumps(part).replace(old, new))
     spoil(data, "peers.json", json.dumps(changed if key is None else {**content, key: changed}))
@@ -236,7 +236,7 @@ def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(wrong, data,
 
 
 def test_license_of_another_model_is_refused(data, tmp_path, model_path):
-    text = EVALUATION_LICENSE_PATH.read_text()
+    text = EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")
     shown = evaluate_files(
         model_path, "--license", EVALUATION_LICENSE_PATH, "--data", data, "--out", tmp_path / "out", expect=1
     )

@@ -117,7 +117,7 @@ def test_results_appear_all_at_once_or_not_at_all(tmp_path):
         results.write_report("half")
         results.sheet("new").write_bytes(b"x")
         raise RuntimeError
-    assert files_in(folder) == kept and "half" not in (folder / "evaluation.md").read_text()
+    assert files_in(folder) == kept and "half" not in (folder / "evaluation.md").read_text(encoding="utf-8")
     assert sorted(path.name for path in folder.iterdir()) == ["contact-sheets", "evaluation.md", "note.txt"]
     with ResultsFolder(folder) as results:
         assert results.sheet("us/ct ..\\x 1").name == "us-ct-..-x-1.png"

@@ -63,24 +63,24 @@ def test_without_data_the_phantom_is_evaluated(phantom_results):
     # The first source's color survives where the licensed result is that source.
     assert summary["pairs"]["phantom PET-MR (T1)"]["hue_error"]["licensed"] < 1
     assert "contact-sheets/phantom-lesions.png" in files_in(out)
-    text = (out / "evaluation.md").read_text()
+    text = (out / "evaluation.md").read_text(encoding="utf-8")
     assert "PET-MR (T2): hot lesion" in text and "| Passing, licensed | 1.00 |" in text
-    assert tables(json.loads((out / "evaluation.json").read_text())) in text
+    assert tables(json.loads((out / "evaluation.json").read_text(encoding="utf-8"))) in text
 
 
 def test_document_takes_the_tables_and_the_phantoms_picture_only(phantom_results, tmp_path, monkeypatch):
     document = tmp_path / "docs" / "evaluation.md"
     document.parent.mkdir()
     shutil.copy(ROOT / "docs" / "evaluation.md", document)
-    before, after = (document.read_text().split(marker)[part] for marker, part in ((TABLES_BEGIN, 0), (TABLES_END, 1)))
+    before, after = (document.read_text(encoding="utf-8").split(marker)[part] for marker, part in ((TABLES_BEGIN, 0), (TABLES_END, 1)))
     monkeypatch.setattr(sys, "argv", ["make_evaluation.py", str(phantom_results[0]), "--out", str(document)])
     runpy.run_path(str(ROOT / "docs" / "make_evaluation.py"), run_name="__main__")
-    written = document.read_text()
+    written = document.read_text(encoding="utf-8")
     assert written.startswith(before) and written.endswith(after) and "### Places" in written
     assert "Model: Passing" in written and "AMIFusion research model" not in written
     assert files_in(document.parent) == ["evaluation.md", "pictures/phantom-evaluation.png"]
     runpy.run_path(str(ROOT / "docs" / "make_evaluation.py"), run_name="__main__")
-    assert document.read_text() == written, "once more changes nothing"
+    assert document.read_text(encoding="utf-8") == written, "once more changes nothing"
     document.write_text("no markers")
     with pytest.raises(ValueError, match="no place for tables"):
         write_between_markers(document, "x")
