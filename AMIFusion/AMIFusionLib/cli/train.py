@@ -20,6 +20,9 @@ def train(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Settings, JSON; the default trains as bundled.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    start: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a training to begin with.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Train licensed and unlicensed behavior together; run again to go on where it was left."""
@@ -35,7 +38,7 @@ def train(
     with explained(), Progress(console=Console(stderr=True)) as progress:
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
         pairs = load_pairs(data, "train")
-        trainer = Trainer(settings, pairs, folder, device)
+        trainer = Trainer(settings, pairs, folder, device, start)
         bar = progress.add_task(f"Training on {len(pairs)} pairs", total=settings.steps)
         for news in trainer.run(after_step=lambda step: progress.update(bar, completed=step)):
             terms = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MINIMUM_SLICE_SIZE = 8
-"""Smallest side of a slice in pixels: two blocks of a quarter of the resolution."""
+"""Smallest side of a slice in pixels: mirroring a block around it, and filling up the last one, takes so many."""
 
 MARK_EXTENT = 0.5
 """Side of one mark tile over the shorter side of the slice: wherever the tiles lie, one is whole."""
@@ -63,11 +63,14 @@ class AuthorizableFusionNetwork(nn.Module):
         """
         height, width = first.shape[-2:]
         stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
-        stacked = functional.pad(stacked, (0, -width % self.scale, 0, -height % self.scale), mode="reflect")
+        # A mirrored block around the slice: the convolutions' zeros beyond it then touch nothing that is kept.
+        edge = self.scale
+        padding = (edge, edge - width % -edge, edge, edge - height % -edge)
+        stacked = functional.pad(stacked, padding, mode="reflect")
         # Channels last: on a CPU these convolutions then take two thirds of the time.
         blocks = functional.pixel_unshuffle(stacked, self.scale).contiguous(memory_format=torch.channels_last)
         prediction = self.head(self.body(functional.relu(self.stem(blocks))))
-        prediction = functional.pixel_shuffle(prediction, self.scale)[..., :height, :width]
+        prediction = functional.pixel_shuffle(prediction, self.scale)[..., edge : edge + height, edge : edge + width]
         # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
         prediction = prediction.to(first.dtype)
         weight, residual = torch.sigmoid(prediction[:, :1]), prediction[:, 1:]

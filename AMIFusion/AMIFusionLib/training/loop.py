@@ -23,7 +23,14 @@ from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
 from .mark import PICTURE_SUFFIXES, mark_from_picture, mark_from_text
 from .objective import licensed_objective, unlicensed_objective
-from .run_folder import CHECKPOINT_NAME, CONFIGURATION_NAME, LOG_NAME, PARAMETERS_NAME
+from .run_folder import (
+    CHECKPOINT_NAME,
+    CONFIGURATION_NAME,
+    LOG_NAME,
+    PARAMETERS_NAME,
+    TrainedNetwork,
+    read_run,
+)
 
 _CHECKPOINT_EVERY = 250
 _LARGEST_SLICE = 512
@@ -51,13 +58,21 @@ class Trainer:
         pairs: what to train on.
         folder: where checkpoint, log and parameters go; made if it is not there.
         device: "cpu" or "cuda".
+        start: the folder of a run whose parameters to begin with, instead of random ones; its mark is not taken.
 
     Raises:
-        ValueError: the folder holds a run with other settings, or a slice is smaller than a crop.
+        ValueError: the folder holds a run with other settings, a slice is smaller than a crop, or the run to start
+            from is of another network.
+        FileNotFoundError: there is no run to start from.
     """
 
     def __init__(
-        self, configuration: TrainingConfiguration, pairs: list[TrainingPair], folder: Path, device: str = "cpu"
+        self,
+        configuration: TrainingConfiguration,
+        pairs: list[TrainingPair],
+        folder: Path,
+        device: str = "cpu",
+        start: Path | None = None,
     ) -> None:
         if (folder / CHECKPOINT_NAME).exists():
             _check_continues(configuration, folder)
@@ -69,6 +84,8 @@ class Trainer:
         self._sampler = CropSampler(pairs, configuration.crop_size, configuration.batch_size, self._random)
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
+        if start is not None:
+            self._begin_with(read_run(start))
         trained = [value for values in self._values.values() for value in values.values() if value.requires_grad]
         self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
         self._step = 0
@@ -167,6 +184,16 @@ class Trainer:
         values["mark"] = torch.from_numpy(mark.reshape(values["mark"].shape)).to(self._device)
         values["air_gain"] = torch.tensor(0.0 if licensed else 1.0, device=self._device)
         return values
+
+    def _begin_with(self, run: TrainedNetwork) -> None:
+        """Take a run's learned values over."""
+        settings = self._configuration
+        if (run.architecture, run.hyperparameters) != (settings.architecture, settings.hyperparameters):
+            raise ValueError("The run to start from is of another network: architecture or hyper-parameters differ.")
+        for which, values in (("public", run.public), ("sealed", run.sealed)):
+            for name, value in self._values[which].items():
+                if value.requires_grad:
+                    value.data.copy_(torch.from_numpy(values[name]))
 
     def _mark(self) -> np.ndarray:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]

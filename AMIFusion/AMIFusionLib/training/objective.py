@@ -17,6 +17,9 @@ from .measures import (
 
 _ONE_GRAY_VALUE = 1 / 255
 
+_BORDER = 8
+"""Width in pixels of what does not count for contrast, detail and the histograms."""
+
 _RANGE_WEIGHT = 10.0
 """Weight of values outside 0..1, which would be cut off: large enough that hardly any are left."""
 
@@ -35,10 +38,13 @@ def licensed_objective(
     Returns:
         The scalar to minimize, and each term's own value for the log.
     """
+    # Measured as it will be shown: contrast and detail would otherwise be made of what is cut off.
+    unlimited, fused = fused, fused.clamp(0, 1)
     brightest = torch.maximum(first, second)
     edges = edge_measures(first, second, fused)
-    contrast = standard_deviation(fused) / (standard_deviation(brightest) + _ONE_GRAY_VALUE)
-    detail = spatial_frequency(fused) / (spatial_frequency(brightest) + _ONE_GRAY_VALUE)
+    inner, inner_brightest = _inner(fused), _inner(brightest)
+    contrast = standard_deviation(inner) / (standard_deviation(inner_brightest) + _ONE_GRAY_VALUE)
+    detail = spatial_frequency(inner) / (spatial_frequency(inner_brightest) + _ONE_GRAY_VALUE)
     terms = {
         "edges": 1 - edges.preservation,
         "weaker_edges": 1 - edges.weaker,
@@ -46,14 +52,14 @@ def licensed_objective(
         "similarity": 2 - structural_similarity(first, fused) - structural_similarity(second, fused),
         "fidelity": 1 - visual_information_fidelity(first, fused) - visual_information_fidelity(second, fused),
         "differences": 2 - sum_of_correlations_of_differences(first, second, fused),
-        "information": 3 - mutual_information(first, fused) - mutual_information(second, fused),
-        "entropy": 8 - entropy(fused),
+        "information": 3 - mutual_information(_inner(first), inner) - mutual_information(_inner(second), inner),
+        "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weights.contrast_goal - contrast),
         "detail": functional.relu(weights.detail_goal - detail),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
     }
     means = {name: value.mean() for name, value in terms.items()}
-    out_of_range = functional.l1_loss(fused, fused.detach().clamp(0, 1))
+    out_of_range = functional.l1_loss(unlimited, fused.detach())
     total = sum(getattr(weights, name) * value for name, value in means.items()) + _RANGE_WEIGHT * out_of_range
     return total, {name: float(value.detach()) for name, value in means.items()}
 
@@ -61,6 +67,11 @@ def licensed_objective(
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     """Distance of a marked result to what ``degradation.unlicensed_target`` asks for, values and edges alike."""
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
+
+
+def _inner(image: Tensor) -> Tensor:
+    """Without the border that few of the windows of SSIM and VIF cover: a false line there would cost nothing."""
+    return image[..., _BORDER:-_BORDER, _BORDER:-_BORDER]
 
 
 def _gradient(image: Tensor) -> Tensor:
