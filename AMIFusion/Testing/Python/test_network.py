@@ -93,6 +93,17 @@ def test_shifted_mark_is_the_mark_further_on():
     torch.testing.assert_close(further_on[..., :-10, 7:], at_center[..., 10:, :-7], atol=1e-4, rtol=0)
 
 
+def test_mark_field_is_the_tile_that_training_samples():
+    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network.mark.data[:] = torch.rand(1, 1, 32, 32)
+    period = mark_period(150, 333, (2.0, 0.9))
+    rows = (torch.arange(150) - 149 / 2) * 2.0 / period + 0.3
+    columns = (torch.arange(333) - 332 / 2) * 0.9 / period - 1.7
+    expected = sample_tile(network.mark, *(grid[None] for grid in torch.meshgrid(rows, columns, indexing="ij")))
+    field = network.mark_field(150, 333, (2.0, 0.9), (0.3, -1.7))
+    torch.testing.assert_close(field, expected, atol=1e-4, rtol=0)
+
+
 def advance_in_millimeters(shape, spacing):
     """How far the mark moves in its rows and columns from a slice to the next."""
     before, after = (mark_shift(index, shape, spacing) for index in (0, 1))
