@@ -176,6 +176,14 @@ def issue(publisher, model):
 
 
 @pytest.fixture(scope="session")
+def head_model():
+    """The head phantom's model, which takes seconds to make."""
+    from AMIFusionLib.phantom.head import HeadModel
+
+    return HeadModel(0)
+
+
+@pytest.fixture(scope="session")
 def wholebrain():
     """The folder of real registered volumes."""
     folder = os.environ.get("AMIFUSION_DATA")

@@ -8,7 +8,7 @@ from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.fusion.network import build_network, mark_shift
 from AMIFusionLib.fusion_job import FusionJob
-from AMIFusionLib.phantom.head import HeadModel, PhantomGrid, head_phantom
+from AMIFusionLib.phantom.modalities import MODALITIES, PhantomGrid
 from AMIFusionLib.phantom.nodes import add_phantom_volume
 from AMIFusionLib.volumes.color import luma
 from AMIFusionLib.volumes.files import load_volume
@@ -29,14 +29,14 @@ def bundled():
 
 
 @pytest.fixture(scope="session")
-def phantom_volumes():
+def phantom_volumes(head_model):
     """MR (T2), CT and PET of the head phantom, few slices."""
-    model, volumes = HeadModel(0), head_phantom(names=("MRT2", "CT", "PET"))
     small = {}
-    for name, volume in volumes.items():
-        grid = volume.ijk_to_ras.copy()
-        grid[:, 2] *= volume.array.shape[0] / 12
-        small[name] = model.sample(name, PhantomGrid((12, *volume.array.shape[1:]), grid))
+    for name in ("MRT2", "CT", "PET"):
+        grid = MODALITIES[name].grid
+        matrix = grid.ijk_to_ras.copy()
+        matrix[:, 2] *= grid.shape[0] / 12
+        small[name] = head_model.sample(name, PhantomGrid((12, *grid.shape[1:]), matrix))
     return small
 
 
