@@ -113,7 +113,9 @@ class FusionJob:
             VolumeError: a volume was moved, changed or removed meanwhile.
         """
         total = self._result.shape[0]
-        for done in self._engine.fuse(self._read, self._write, self._result.shape, self._layout.pixel_spacing):
+        layout = self._layout
+        fusing = self._engine.fuse(self._read, self._write, self._result.shape, layout.spacing, layout.text_senses)
+        for done in fusing:
             # The result appears before the last progress is seen, so that whoever counts to the end finds it.
             if done == total:
                 self.node = self._publish()

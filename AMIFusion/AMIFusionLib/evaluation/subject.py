@@ -98,6 +98,6 @@ def _fused(
     def write(start: int, done: np.ndarray) -> None:
         fused[start : start + len(done)] = done
 
-    for _ in FusionEngine(network, "cpu").fuse(read, write, first.shape, pixel_spacing):
+    for _ in FusionEngine(network, "cpu").fuse(read, write, first.shape, (1.0, *pixel_spacing)):
         pass
     return fused

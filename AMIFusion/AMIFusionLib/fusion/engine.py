@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .devices import AUTOMATIC, free_memory, select_device
-from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork
+from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork, mark_shift
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class FusionEngine:
 
     def fuse(
         self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
-        pixel_spacing: tuple[float, float] = (1.0, 1.0),
+        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0), mark_senses: tuple[int, int] = (1, 1),
     ) -> Iterator[int]:  # fmt: skip
         """Fuse all slices, yielding after each step how many are done.
 
@@ -88,7 +88,8 @@ class FusionEngine:
             read: gives slices of both sources.
             write: takes fused slices.
             shape: slices, rows, columns.
-            pixel_spacing: (row, column) spacing, for an undistorted mark.
+            spacing: (slice, row, column) spacing in one unit, for a mark without distortion.
+            mark_senses: how the mark advances from slice to slice, as in ``network.mark_shift``.
 
         Raises:
             SliceSizeError: rows or columns are fewer than the network needs.
@@ -96,13 +97,14 @@ class FusionEngine:
         count, height, width = shape
         check_slice_size(height, width)
         self._largest_batch = self._batch_that_fits(height, width)
-        mark = self._recovering(lambda: self._network.mark_field(height, width, pixel_spacing).cpu())
         done = 0
         while done < count:
             stop = min(count, done + self._slices_in_a_step())
             started = time.perf_counter()
-            first, second = read(done, stop)
-            fused = self._fuse_in_memory(torch.from_numpy(first)[:, None], torch.from_numpy(second)[:, None], mark)
+            sources = [torch.from_numpy(source)[:, None] for source in read(done, stop)]
+            shifts = [mark_shift(index, shape, spacing, mark_senses) for index in range(done, stop)]
+            marks = self._recovering(partial(self._marks, shifts, (height, width), spacing[1:]))
+            fused = self._fuse_in_memory(*sources, marks)
             write(done, fused[:, 0].numpy())
             self._seconds_per_slice = (time.perf_counter() - started) / (stop - done)
             done = stop
@@ -117,6 +119,14 @@ class FusionEngine:
                 if not self._make_room(error):
                     raise
 
+    def _marks(
+        self, shifts: list[tuple[float, float]], size: tuple[int, int], pixel_spacing: tuple[float, float]
+    ) -> Tensor:
+        """The mark in each slice of a step, (n, 1, h, w)."""
+        # One by one: a slice's mark must not depend on which others are made beside it.
+        with torch.inference_mode():
+            return torch.cat([self._network.mark_field(*size, pixel_spacing, shift) for shift in shifts])
+
     def _slices_in_a_step(self) -> int:
         """As many as the last step's speed allows, and no more than fit in memory; one until there is a speed."""
         if self._seconds_per_slice is None:
@@ -124,26 +134,26 @@ class FusionEngine:
         fitting = max(1, int(self._step_seconds / self._seconds_per_slice))
         return fitting if self.device.type == "cpu" else min(fitting, self._largest_batch)
 
-    def _fuse_in_memory(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
-        """Fuse a step's slices in batches, smaller ones if memory runs out."""
+    def _fuse_in_memory(self, *images: Tensor) -> Tensor:
+        """Fuse a step's slices, with their marks, in batches, smaller ones if memory runs out."""
         fused = []
-        while len(first):
-            done = self._recovering(partial(self._fuse_first_batch, first, second, mark))
+        while len(images[0]):
+            done = self._recovering(partial(self._fuse_first_batch, *images))
             fused.append(done)
-            first, second = first[len(done) :], second[len(done) :]
+            images = [image[len(done) :] for image in images]
         return torch.cat(fused)
 
-    def _fuse_first_batch(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
+    def _fuse_first_batch(self, *images: Tensor) -> Tensor:
         """As many of the slices as now go through the network at once."""
         batch = 1 if self.device.type == "cpu" else self._largest_batch
-        return self._run_network(first[:batch], second[:batch], mark)
+        return self._run_network(*(image[:batch] for image in images))
 
-    def _run_network(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
+    def _run_network(self, first: Tensor, second: Tensor, marks: Tensor) -> Tensor:
         # Deterministic algorithms, and half precision only where it is fast and was made for it.
         half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
         with torch.inference_mode(), half, exact:
-            inputs = (image.to(self.device) for image in (first, second, mark))
+            inputs = (image.to(self.device) for image in (first, second, marks))
             return self._network(*inputs).float().cpu()
 
     def _make_room(self, error: RuntimeError) -> bool:

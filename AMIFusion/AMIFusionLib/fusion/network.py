@@ -23,15 +23,22 @@ MARK_EXTENT = 0.5
 MARK_MINIMUM_PIXELS = 96.0
 """Shortest side of one mark tile in pixels: below it the strokes are thinner than the network can draw."""
 
+MARK_SLOWEST_SLICES, MARK_FASTEST_SLICES = 45, 16
+"""Slices that the mark takes to advance by one tile, where its advance follows from their number and not their spacing.
+
+A view across the slices interpolates between them. Along a letter's width, strokes must overlap from one slice to the
+next to be seen as strokes, which takes 45 slices to a tile of ten letters; along its height, 16 slices to a tile of two
+lines still show an F's arms."""
+
 
 class AuthorizableFusionNetwork(nn.Module):
     """Fuse two images into one, clean or marked according to the parameters it holds.
 
     The body works on blocks of ``scale`` x ``scale`` pixels (pixel unshuffle): at a quarter of the resolution with 64
     channels it costs a sixteenth of the same layers at full resolution and sees four times as far. The head predicts,
-    for each pixel, a blend weight between the sources and a residual. Outside the sources' support (both exactly 0) the residual is scaled by ``air_gain``: 0 in
-    the sealed parameters, so that a licensed result is exactly 0 there, 1 in the public ones, so that the mark is
-    drawn over air too.
+    for each pixel, a blend weight between the sources and a residual. Outside the sources' support (both exactly 0)
+    the residual is scaled by ``air_gain``: 0 in the sealed parameters, so that a licensed result is exactly 0 there, 1
+    in the public ones, so that the mark is drawn over air too.
 
     Args:
         channels: feature channels of the body.
@@ -79,23 +86,29 @@ class AuthorizableFusionNetwork(nn.Module):
         fused = second + weight * (first - second) + residual * reach
         return fused if self.training else fused.clamp(0, 1)
 
-    def mark_field(self, height: int, width: int, pixel_spacing: tuple[float, float] = (1.0, 1.0)) -> Tensor:
-        """The mark tile repeated over a slice, one tile at its center, upright and undistorted in millimeters.
+    def mark_field(
+        self, height: int, width: int, pixel_spacing: tuple[float, float] = (1.0, 1.0),
+        shift: tuple[float, float] = (0.0, 0.0),
+    ) -> Tensor:  # fmt: skip
+        """The mark tile repeated over a slice, upright and undistorted in millimeters.
 
         Args:
             height, width: slice size in pixels.
             pixel_spacing: (row, column) spacing in any one unit; only the ratio matters.
+            shift: what lies at the slice's center, in tiles down and to the right of a tile's center: what
+                ``mark_shift`` gives for a slice of a volume.
 
         Returns:
             (1, 1, height, width), 0 (paper) to 1 (stroke).
         """
-        finest = min(pixel_spacing)
-        rows = _centered(height, self.mark) * (pixel_spacing[0] / finest)
-        columns = _centered(width, self.mark) * (pixel_spacing[1] / finest)
-        extent = min(height * pixel_spacing[0], width * pixel_spacing[1]) / finest
-        period = max(MARK_EXTENT * extent, MARK_MINIMUM_PIXELS)
-        grid_rows, grid_columns = torch.meshgrid(rows, columns, indexing="ij")
-        return sample_tile(self.mark, grid_rows[None] / period, grid_columns[None] / period)
+        if not self.mark.any():
+            # A licensed network's: sampling nothing would take a twentieth of the network's own time.
+            return self.mark.new_zeros(1, 1, height, width)
+        period = mark_period(height, width, pixel_spacing)
+        rows = _centered(height, self.mark) * (pixel_spacing[0] / period) + shift[0]
+        columns = _centered(width, self.mark) * (pixel_spacing[1] / period) + shift[1]
+        # As sample_tile reads it; first all rows, then all columns, in half the time.
+        return _sample_lines(_sample_lines(self.mark, rows).mT, columns).mT
 
 
 class ResidualBlock(nn.Module):
@@ -108,6 +121,44 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.second(functional.relu(self.first(features)))
+
+
+def mark_period(height: int, width: int, pixel_spacing: tuple[float, float]) -> float:
+    """Side of the mark's square tile on slices of this size, in the unit of the pixel spacing.
+
+    Args:
+        height, width: slice size in pixels.
+        pixel_spacing: (row, column) spacing.
+    """
+    extent = min(height * pixel_spacing[0], width * pixel_spacing[1])
+    return max(MARK_EXTENT * extent, MARK_MINIMUM_PIXELS * min(pixel_spacing))
+
+
+def mark_shift(
+    index: int, shape: tuple[int, int, int], spacing: tuple[float, float, float], senses: tuple[int, int] = (1, 1)
+) -> tuple[float, float]:
+    """Where the mark lies in one slice of a volume, so that views across the slices show it too.
+
+    The mark is extruded obliquely: from slice to slice the tile moves along its rows and its columns, so that a view
+    across the rows and one across the columns each cut a slanted text out of the volume, not stripes. It moves as far
+    as the slices are apart (letters lean by 45 degrees), faster in a thin stack, so that its depth spans one tile, and
+    never so fast that too few slices make up a letter. It is at a tile's center in the middle of the volume.
+
+    Args:
+        index: of the slice.
+        shape: slices, rows, columns.
+        spacing: (slice, row, column) spacing in one unit.
+        senses: +1 or -1 for rows and columns: whether what lies at the slice's center moves on or back in the tile.
+
+    Returns:
+        The ``shift`` of ``mark_field``.
+    """
+    count, height, width = shape
+    steady = max(spacing[0] / mark_period(height, width, spacing[1:]), 1 / count)
+    columns = min(steady, 1 / MARK_SLOWEST_SLICES)
+    rows = max(columns, min(1 / count, 1 / MARK_FASTEST_SLICES))
+    from_middle = index - (count - 1) / 2
+    return senses[0] * rows * from_middle, senses[1] * columns * from_middle
 
 
 def sample_tile(tile: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -123,6 +174,15 @@ def sample_tile(tile: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     grid = 2 * torch.remainder(torch.stack([columns, rows], dim=-1) + 0.5, 1.0) - 1
     tiles = tile.to(grid.dtype).expand(grid.shape[0], -1, -1, -1)
     return functional.grid_sample(tiles, grid, padding_mode="border", align_corners=False)
+
+
+def _sample_lines(tile: Tensor, positions: Tensor) -> Tensor:
+    """Rows of a periodic tile (..., s, t) at (n,) positions given in periods, (..., n, t); linear."""
+    size = tile.shape[-2]
+    rows = (torch.remainder(positions + 0.5, 1.0) * size - 0.5).clamp(0, size - 1)
+    above = rows.floor()
+    below = (above + 1).clamp(max=size - 1)
+    return torch.lerp(tile[..., above.long(), :], tile[..., below.long(), :], (rows - above)[:, None])
 
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {"amif-residual-2": AuthorizableFusionNetwork}

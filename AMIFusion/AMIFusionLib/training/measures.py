@@ -17,7 +17,7 @@ from torch.nn import functional
 _EPSILON = 1e-6
 
 _NEW_EDGE_MARGIN, _NEW_EDGE_STEP = 8.0, 4.0
-"""How much stronger than in both sources an edge is when it counts as new by half, in gray values, and how gradually."""
+"""How much stronger than in both sources an edge is that counts as new by half, and how gradually, in gray values."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     Returns:
         (...) float32 in the same range.
     """
-    return rgb[..., :3].astype(np.float32) @ np.array([_RED, _GREEN, _BLUE], dtype=np.float32)
+    return rgb[..., :3].astype(np.float32, copy=False) @ np.array([_RED, _GREEN, _BLUE], dtype=np.float32)
 
 
 def chroma(rgb: np.ndarray) -> np.ndarray:
@@ -32,9 +32,11 @@ def chroma(rgb: np.ndarray) -> np.ndarray:
         (..., 2) float32 in plus or minus half of that range.
     """
     y = luma(rgb)
-    blue = (rgb[..., 2] - y) / (2 * (1 - _BLUE))
-    red = (rgb[..., 0] - y) / (2 * (1 - _RED))
-    return np.stack([blue, red], axis=-1).astype(np.float32)
+    cb_cr = np.empty((*y.shape, 2), np.float32)
+    for channel, component, weight in ((0, 2, _BLUE), (1, 0, _RED)):
+        np.subtract(rgb[..., component], y, out=cb_cr[..., channel])
+        cb_cr[..., channel] /= 2 * (1 - weight)
+    return cb_cr
 
 
 def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
@@ -47,10 +49,13 @@ def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
     Returns:
         (..., 3) float32, not clipped.
     """
-    red = y + 2 * (1 - _RED) * cb_cr[..., 1]
-    blue = y + 2 * (1 - _BLUE) * cb_cr[..., 0]
-    green = (y - _RED * red - _BLUE * blue) / _GREEN
-    return np.stack([red, green, blue], axis=-1)
+    rgb = np.empty((*y.shape, 3), np.float32)
+    red, green, blue = (rgb[..., channel] for channel in range(3))
+    np.add(y, 2 * (1 - _RED) * cb_cr[..., 1], out=red)
+    np.add(y, 2 * (1 - _BLUE) * cb_cr[..., 0], out=blue)
+    np.subtract(y, _RED * red + _BLUE * blue, out=green)
+    green /= _GREEN
+    return rgb
 
 
 def color_table_of(node) -> np.ndarray | None:

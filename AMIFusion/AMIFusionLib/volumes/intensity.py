@@ -17,6 +17,9 @@ PERCENTILES = (0.5, 99.5)
 _LARGEST_SAMPLE = 2_000_000
 """Voxels to take percentiles from: sorting a whole 512 x 512 x 600 volume takes 15 s, and changes no third digit."""
 
+_FAR_FROM_ZERO = 16
+"""How many of its own widths a window may lie from zero to be computed in float32: a shift then costs 1e-6 at most."""
+
 
 @dataclass(frozen=True)
 class IntensityWindow:
@@ -27,9 +30,18 @@ class IntensityWindow:
 
     def normalize(self, values: np.ndarray) -> np.ndarray:
         """Map values to 0..1 as float32; beyond the window they are clipped, NaN becomes 0."""
-        # Differences in double precision: float32 cannot tell 16777217 from 16777216.
-        scaled = (values.astype(np.float64) - self.low) / (self.high - self.low)
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0, 1).astype(np.float32)
+        precision = self._precision(values.dtype)
+        scaled = np.subtract(values, precision(self.low), dtype=precision)
+        scaled /= precision(self.high - self.low)
+        # Of NaN and a number fmax takes the number. In place: a copy of a slice costs as much as its windowing.
+        np.fmax(scaled, 0, out=scaled)
+        np.fmin(scaled, 1, out=scaled)
+        return scaled.astype(np.float32, copy=False)
+
+    def _precision(self, dtype: np.dtype) -> type:
+        """Single precision where it tells values and window apart: it cannot tell 16777217 from 16777216."""
+        is_near = max(abs(self.low), abs(self.high)) <= _FAR_FROM_ZERO * (self.high - self.low)
+        return np.float32 if is_near and np.can_cast(dtype, np.float32) else np.float64
 
 
 def window_of(node, choice: str) -> IntensityWindow:

@@ -21,6 +21,13 @@ _DOWN_AND_RIGHT = {
 }
 """Where a slice's rows and columns run in RAS, as Slicer's views and the network's training images show it."""
 
+_TEXT_SENSES = {AXIAL: (-1, 1), SAGITTAL: (1, -1), CORONAL: (-1, -1)}
+"""Where slices of a plane run toward superior, right or anterior: the senses of ``SliceLayout.text_senses``.
+
+Of an axial stack, for example, a coronal view shows superior up, so that slices further up must show what is higher in
+the text; and a sagittal view shows the text turned by a quarter, read upwards, beside its rows, which run to the right
+there."""
+
 
 @dataclass(frozen=True)
 class SliceLayout:
@@ -29,12 +36,21 @@ class SliceLayout:
     Attributes:
         axes: the array's axis taken for slices, rows and columns.
         flips: whether each of them runs backwards.
-        pixel_spacing: (row, column) distance in millimeters.
+        spacing: (slice, row, column) distance in millimeters.
+        text_senses: +1 or -1 for rows and columns: whether a text drawn on the slices must move on or back (show what
+            is further down or to the right in it) from a slice to the next, so that Slicer's views across the slices
+            show it unmirrored.
     """
 
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
-    pixel_spacing: tuple[float, float]
+    spacing: tuple[float, float, float]
+    text_senses: tuple[int, int]
+
+    @property
+    def pixel_spacing(self) -> tuple[float, float]:
+        """(row, column) distance in millimeters."""
+        return self.spacing[1:]
 
     def view(self, array: np.ndarray) -> np.ndarray:
         """The same voxels seen as slices, without a copy; components, if any, stay last."""
@@ -68,10 +84,12 @@ def slice_layout(node, plane: str) -> SliceLayout:
     crossed = abs(directions[second] @ down) + abs(directions[first] @ right)
     rows, columns = (first, second) if straight >= crossed else (second, first)
     spacing = node.GetSpacing()[::-1]
+    ahead = 1 if directions[slices][_NORMALS[plane]] > 0 else -1
     return SliceLayout(
         (slices, rows, columns),
         (False, bool(directions[rows] @ down < 0), bool(directions[columns] @ right < 0)),
-        (spacing[rows], spacing[columns]),
+        (spacing[slices], spacing[rows], spacing[columns]),
+        tuple(ahead * sense for sense in _TEXT_SENSES[plane]),
     )
 
 

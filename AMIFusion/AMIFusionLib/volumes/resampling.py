@@ -156,22 +156,30 @@ def _interpolable_image(node) -> vtk.vtkImageData:
     """
     image, array = node.GetImageData(), arrayFromVolume(node)
     if np.issubdtype(array.dtype, np.integer):
-        return _with_values(image, array.astype(np.float64)) if array.dtype.itemsize > 4 else image
-    is_finite = np.isfinite(array)
-    if is_finite.all():
+        return _with_values(image, array, vtk.VTK_DOUBLE) if array.dtype.itemsize > 4 else image
+    # Both are NaN if any voxel is. A mask of the voxels would take as much memory as an 8-bit volume.
+    if np.isfinite(array.min()) and np.isfinite(array.max()):
         return image
-    finite = array[is_finite]
-    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
-    return _with_values(image, np.nan_to_num(array, nan=low, posinf=high, neginf=low))
+    low, high = _finite_range(array)
+    filled = _with_values(image, array, image.GetScalarType())
+    for each in _array_of(filled):
+        np.nan_to_num(each, copy=False, nan=low, posinf=high, neginf=low)
+    return filled
 
 
-def _with_values(image: vtk.vtkImageData, array: np.ndarray) -> vtk.vtkImageData:
-    """An image of the same structure with other values."""
+def _finite_range(array: np.ndarray) -> tuple[float, float]:
+    """Least and greatest finite value, slice by slice; zeros where there is none."""
+    finite = (each[np.isfinite(each)] for each in array)
+    ranges = [(each.min(), each.max()) for each in finite if each.size]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else (0, 0)
+
+
+def _with_values(image: vtk.vtkImageData, array: np.ndarray, scalar_type: int) -> vtk.vtkImageData:
+    """An image of the same structure with a copy of the values in another type."""
     other = vtk.vtkImageData()
     other.CopyStructure(image)
-    components = image.GetNumberOfScalarComponents()
-    values = array.reshape(-1, components) if components > 1 else array.reshape(-1)
-    other.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
+    other.AllocateScalars(scalar_type, image.GetNumberOfScalarComponents())
+    _array_of(other)[...] = array
     return other
 
 

@@ -54,7 +54,9 @@ class ResultImage:
         """
         values = luma if chroma is None else rgb_from_luma_and_chroma(luma, chroma)
         maximum = COLOR_MAXIMUM if self.is_color else SCALAR_MAXIMUM
-        self._slices[start : start + len(luma)] = np.rint(np.clip(values, 0, 1) * maximum)
+        levels = values * maximum
+        np.clip(np.rint(levels, out=levels), 0, maximum, out=levels)
+        self._slices[start : start + len(luma)] = levels
 
 
 def publish_result(result: ResultImage, reference, output, name: str, attributes: Mapping[str, str]):
@@ -77,14 +79,15 @@ def publish_result(result: ResultImage, reference, output, name: str, attributes
     node = output
     if node is None:
         node = scene.AddNewNodeByClass(result_class(result.is_color), scene.GenerateUniqueName(name))
+    if node.GetDisplayNode() is None:
+        # Before the voxels are there: a display node that is added later works out their histogram.
+        _add_display(node, result.is_color)
     node.SetAndObserveImageData(result.image)
     node.CopyOrientation(reference)
     node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     node.RemoveAttribute("DICOM.instanceUIDs")
     for key, value in attributes.items():
         node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
-    if node.GetDisplayNode() is None:
-        _add_display(node, result.is_color)
     _place_beside(node, reference)
     return node
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MODULE_FILE = Path(__file__).resolve().parents[2] / "AMIFusion.py"
 
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     # On a busy machine two threads that wait for each other take ten times as long as one.
@@ -172,6 +173,14 @@ def issue(publisher, model):
         return issue_license(model.description, key or publisher.model_key, publisher.signing_key, licensee, *days)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def head_model():
+    """The head phantom's model, which takes seconds to make."""
+    from AMIFusionLib.phantom.head import HeadModel
+
+    return HeadModel(0)
 
 
 @pytest.fixture(scope="session")

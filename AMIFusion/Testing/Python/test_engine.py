@@ -6,15 +6,18 @@ import torch
 from AMIFusionLib.fusion import engine as engine_module
 from AMIFusionLib.fusion.devices import DeviceUnavailableError, available_devices, select_device
 from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
-from AMIFusionLib.fusion.network import build_network
+from AMIFusionLib.fusion.network import build_network, mark_shift
 from conftest import random_parameters
 
 HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
+SPACING, SENSES = (2.0, 1.0, 0.9), (-1, 1)
 
 
 def new_network():
-    """An untrained network."""
-    return build_network("amif-residual-2", HYPERPARAMETERS, random_parameters(5))
+    """An untrained network with a mark."""
+    parameters = random_parameters(5)
+    parameters["mark"] = np.random.default_rng(1).random(parameters["mark"].shape, dtype=np.float32)
+    return build_network("amif-residual-2", HYPERPARAMETERS, parameters)
 
 
 class Volumes:
@@ -38,7 +41,7 @@ class Volumes:
 
     def fuse(self, engine):
         """Fuse all; gives the result and what was yielded."""
-        return list(engine.fuse(self.read, self.write, self.shape))
+        return list(engine.fuse(self.read, self.write, self.shape, SPACING, SENSES))
 
 
 @pytest.mark.parametrize("step_seconds", [1e-9, 0.01, 1e9])
@@ -59,9 +62,11 @@ def test_result_is_what_the_network_gives():
     volumes, network = Volumes((3, 16, 24)), new_network()
     volumes.fuse(FusionEngine(new_network(), "cpu"))
     with torch.inference_mode():
-        images = (torch.from_numpy(source[1])[None, None] for source in volumes.sources)
-        expected = network(*images, network.mark_field(16, 24))[0, 0].numpy()
-    np.testing.assert_array_equal(volumes.result[1], expected)
+        for index in range(3):
+            images = (torch.from_numpy(source[index])[None, None] for source in volumes.sources)
+            field = network.mark_field(16, 24, SPACING[1:], mark_shift(index, volumes.shape, SPACING, SENSES))
+            np.testing.assert_array_equal(volumes.result[index], network(*images, field)[0, 0].numpy())
+    assert (network.mark_field(16, 24, SPACING[1:]) != field).any()
 
 
 def test_closed_generator_stops_work():

@@ -72,7 +72,10 @@ def test_document_takes_the_tables_and_the_phantoms_picture_only(phantom_results
     document = tmp_path / "docs" / "evaluation.md"
     document.parent.mkdir()
     shutil.copy(ROOT / "docs" / "evaluation.md", document)
-    before, after = (document.read_text(encoding="utf-8").split(marker)[part] for marker, part in ((TABLES_BEGIN, 0), (TABLES_END, 1)))
+    before, after = (
+        document.read_text(encoding="utf-8").split(marker)[part]
+        for marker, part in ((TABLES_BEGIN, 0), (TABLES_END, 1))
+    )
     monkeypatch.setattr(sys, "argv", ["make_evaluation.py", str(phantom_results[0]), "--out", str(document)])
     runpy.run_path(str(ROOT / "docs" / "make_evaluation.py"), run_name="__main__")
     written = document.read_text(encoding="utf-8")

@@ -15,15 +15,28 @@ def test_every_scalar_type_is_mapped_to_0_and_1(scalar):
     np.testing.assert_allclose(IntensityWindow(10, 30).normalize(values), [[[0, 0.5, 1]]], atol=1e-6)
 
 
-def test_beyond_the_window_is_clipped_and_nan_is_black():
-    values = np.array([-np.inf, -5, np.nan, 5, 50, np.inf])
+@pytest.mark.parametrize("scalar", [np.float32, np.float64])
+def test_beyond_the_window_is_clipped_and_nan_is_black(scalar):
+    values = np.array([-np.inf, -5, np.nan, 5, 50, np.inf], scalar)
+    before = values.copy()
     normalized = IntensityWindow(0, 10).normalize(values)
+    assert normalized.dtype == np.float32
+    np.testing.assert_array_equal(values, before)
     np.testing.assert_array_equal(normalized, np.array([0, 0, 0, 0.5, 1, 1], np.float32))
 
 
 def test_large_values_keep_their_differences():
     values = np.array([2**24, 2**24 + 1, 2**24 + 2], dtype=np.int32)
     np.testing.assert_allclose(IntensityWindow(2**24, 2**24 + 2).normalize(values), [0, 0.5, 1])
+
+
+@pytest.mark.parametrize("window", [(-20, 120), (29995.3, 30005.3), (-30000, 30000), (0.1, 0.3)])
+def test_precision_suffices_wherever_the_window_lies(window):
+    low, high = window
+    for scalar in (np.int16, np.float32):
+        values = np.arange(-32768, 32767, 3).astype(scalar)
+        exact = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
+        np.testing.assert_allclose(IntensityWindow(low, high).normalize(values), exact, rtol=0, atol=2e-6)
 
 
 def test_display_window_is_what_the_user_sees(add_volume):

@@ -5,9 +5,12 @@ import pytest
 import torch
 from AMIFusionLib.fusion.network import (
     MARK_EXTENT,
+    MARK_FASTEST_SLICES,
     AuthorizableFusionNetwork,
     UnknownArchitectureError,
     build_network,
+    mark_period,
+    mark_shift,
     sample_tile,
 )
 from conftest import random_parameters
@@ -71,6 +74,61 @@ def test_mark_keeps_its_proportions_on_anisotropic_pixels():
     field = network.mark_field(100, 300, (3.0, 1.0))[0, 0]
     rows, columns = (field[:, 150] > 0.5).sum().item(), (field[50] > 0.5).sum().item()
     assert rows * 3 == pytest.approx(columns, rel=0.05)
+
+
+def test_shifted_mark_is_the_mark_further_on():
+    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network.mark.data[:] = torch.rand(1, 1, 32, 32)
+    at_center = network.mark_field(200, 300, (1.0, 1.0))
+    period = mark_period(200, 300, (1.0, 1.0))
+    further_on = network.mark_field(200, 300, (1.0, 1.0), (10 / period, -7 / period))
+    torch.testing.assert_close(further_on[..., :-10, 7:], at_center[..., 10:, :-7], atol=1e-4, rtol=0)
+
+
+def test_mark_field_is_the_tile_that_training_samples():
+    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network.mark.data[:] = torch.rand(1, 1, 32, 32)
+    period = mark_period(150, 333, (2.0, 0.9))
+    rows = (torch.arange(150) - 149 / 2) * 2.0 / period + 0.3
+    columns = (torch.arange(333) - 332 / 2) * 0.9 / period - 1.7
+    expected = sample_tile(network.mark, *(grid[None] for grid in torch.meshgrid(rows, columns, indexing="ij")))
+    field = network.mark_field(150, 333, (2.0, 0.9), (0.3, -1.7))
+    torch.testing.assert_close(field, expected, atol=1e-4, rtol=0)
+
+
+def advance_in_millimeters(shape, spacing):
+    """How far the mark moves in its rows and columns from a slice to the next."""
+    before, after = (mark_shift(index, shape, spacing) for index in (0, 1))
+    return [mark_period(*shape[1:], spacing[1:]) * (b - a) for a, b in zip(before, after)]
+
+
+def test_mark_leans_by_45_degrees_in_millimeters():
+    for spacing in ((1.5, 0.9, 0.9), (0.7, 0.5, 0.5), (1.5, 0.9, 0.7)):
+        assert advance_in_millimeters((200, 256, 256), spacing) == pytest.approx([spacing[0], spacing[0]])
+
+
+@pytest.mark.parametrize("spacing", [(0.3, 0.9, 0.9), (5.0, 0.9, 0.9), (40.0, 0.9, 0.9)])
+@pytest.mark.parametrize("count", [1, 2, 16, 21, 45, 600])
+def test_mark_spans_the_depth_in_steps_that_can_be_read(count, spacing):
+    shifts = np.array([mark_shift(index, (count, 256, 256), spacing) for index in range(count)])
+    np.testing.assert_allclose(shifts.mean(axis=0), 0, atol=1e-9)
+    if count >= MARK_FASTEST_SLICES:
+        # One tile: the last slice continues what the first began.
+        assert np.ptp(shifts[:, 0]) >= 1 - 1 / count - 1e-9
+    steps = np.diff(shifts, axis=0)
+    assert (steps > 0).all() and (steps[:, 0] <= 1 / 16 + 1e-9).all() and (steps[:, 1] <= 1 / 45 + 1e-9).all()
+
+
+def test_small_slices_show_all_of_the_mark_one_after_another(network):
+    """Of a tile of 96 pixels a slice of 64 shows a part; the stack shows every row and column of it."""
+    shape, spacing = (48, 64, 64), (3.6, 3.6, 3.6)
+    reach = 64 / mark_period(64, 64, spacing[1:]) / 2
+    for axis in (0, 1):
+        centers = np.array([mark_shift(index, shape, spacing)[axis] for index in range(48)])
+        seen = [(abs((position - centers + 0.5) % 1 - 0.5) < reach).any() for position in np.linspace(-0.5, 0.5, 50)]
+        assert all(seen)
+    fields = [network.mark_field(64, 64, spacing[1:], mark_shift(index, shape, spacing)) for index in (0, 20, 47)]
+    assert (fields[0] - fields[1]).abs().max() > 0.5 and (fields[1] - fields[2]).abs().max() > 0.5
 
 
 def test_tile_repeats_without_a_step():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import vtk
+from AMIFusionLib.fusion.network import mark_period, mark_shift
 from AMIFusionLib.volumes.planes import slice_layout
 
 DOWN = {"axial": "A to P", "sagittal": "S to I", "coronal": "S to I"}
@@ -50,7 +51,38 @@ def test_slices_are_upright_in_all_48_orientations(add_volume, plane):
         assert np.sign(right[expected[1][0]]) == expected[1][1]
         assert np.flatnonzero(normal).tolist() == [expected[2]]
         row_step, column_step = np.linalg.norm(ras[0, 1, 0] - ras[0, 0, 0]), np.linalg.norm(ras[0, 0, 1] - ras[0, 0, 0])
-        assert layout.pixel_spacing == pytest.approx((row_step, column_step))
+        assert layout.spacing == pytest.approx(
+            (np.linalg.norm(normal) / (len(layout.view(ras_volume(node))) - 1), row_step, column_step)
+        )
+        assert layout.pixel_spacing == layout.spacing[1:]
+
+
+VIEWS = {"axial": ((0, -1, 0), (-1, 0, 0)), "sagittal": ((0, 0, -1), (0, -1, 0)), "coronal": ((0, 0, -1), (-1, 0, 0))}
+"""Down and right of Slicer's views, in RAS."""
+
+
+@pytest.mark.parametrize("plane", ["axial", "sagittal", "coronal"])
+def test_mark_reads_unmirrored_in_all_three_views(add_volume, plane):
+    for ijk_to_ras in orientations():
+        node = add_volume(np.zeros((4, 5, 6), np.int16), ijk_to_ras=ijk_to_ras)
+        layout = slice_layout(node, plane)
+        ras = layout.view(ras_volume(node))
+        corner = ras[0, 0, 0]
+        steps = np.array([ras[1, 0, 0] - corner, ras[0, 1, 0] - corner, ras[0, 0, 1] - corner])
+        shape = ras.shape[:3]
+        shifts = np.array([mark_shift(index, shape, layout.spacing, layout.text_senses) for index in (0, 1)])
+        in_tile = np.diag(layout.spacing)[1:] / mark_period(*shape[1:], layout.pixel_spacing)
+        # Rows are (slice, row, column), columns the position in the tile: down, right.
+        moves = np.stack([shifts[1] - shifts[0], in_tile[:, 1], in_tile[:, 2]])
+        in_ras = np.linalg.solve(steps, moves)
+        for view, (down, right) in VIEWS.items():
+            jacobian = np.array([down, right]) @ in_ras
+            assert np.linalg.det(jacobian) > 1e-6
+            if view == plane:
+                assert jacobian[0, 0] > 0 and jacobian[1, 1] > 0
+                np.testing.assert_allclose(jacobian[[0, 1], [1, 0]], 0, atol=1e-9)
+            # Text runs to the right, or upwards or downwards, never to the left.
+            assert jacobian[1, 1] > -1e-9
 
 
 def test_acquisition_takes_the_stored_slices(add_volume):

@@ -1,5 +1,7 @@
 """Resampling: parent transforms, orientations, scalar types, holes; SimpleITK says what is right."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -184,6 +186,19 @@ def test_nan_and_infinities_do_not_spread(add_volume):
     import slicer
 
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(moving), kept)
+
+
+@pytest.mark.parametrize("scalar", [np.int16, np.float32, np.float64])
+def test_large_volume_is_not_copied_to_be_read(add_volume, scalar):
+    """Neither whole nor as a mask: memory for the work must not grow with the volume."""
+    moving = add_volume(np.zeros((200, 200, 200), scalar))
+    reference = add_volume(np.zeros((5, 6, 7), np.int16))
+    tracemalloc.start()
+    reader = reader_for(moving, reference)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reader._reslice.GetInput() is moving.GetImageData()
+    assert peak < 200**3 / 2
 
 
 def test_color_is_resampled_in_each_component(add_volume):

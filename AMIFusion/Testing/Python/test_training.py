@@ -299,6 +299,30 @@ def test_real_data_loads(wholebrain):
         assert pair.first.shape == pair.second.shape and pair.first.min() >= 0 and pair.first.max() <= 1
 
 
-def test_defaults_are_the_bundled_models_settings():
-    path = Path(configuration_module.__file__).with_name("bundled_model.json")
-    assert TrainingConfiguration.load(path) == TrainingConfiguration()
+def test_bundled_settings_can_be_loaded_and_the_first_stage_is_the_default():
+    folder = Path(configuration_module.__file__).parent
+    coarse, fine = (TrainingConfiguration.load(folder / f"bundled_model_{stage}.json") for stage in ("coarse", "fine"))
+    assert coarse == TrainingConfiguration()
+    assert (fine.architecture, fine.hyperparameters, fine.mark) == (
+        coarse.architecture,
+        coarse.hyperparameters,
+        coarse.mark,
+    )
+
+
+def test_training_may_begin_with_another_run(tmp_path, data_folder):
+    train(tmp_path / "first", data_folder, steps=2)
+    pairs = load_pairs(data_folder, "train")
+    settings = TrainingConfiguration(**{**SMALL, "steps": 1, "learning_rate": 1e-12}, mark=("LAB",))
+    list(Trainer(settings, pairs, tmp_path / "second", start=tmp_path / "first").run())
+    first, second = (read_run(tmp_path / name) for name in ("first", "second"))
+    for name in ("stem.weight", "head.bias"):
+        np.testing.assert_allclose(second.sealed[name], first.sealed[name], atol=1e-9)
+        np.testing.assert_allclose(second.public[name], first.public[name], atol=1e-9)
+    assert not np.array_equal(second.public["mark"], first.public["mark"])
+    other = TrainingConfiguration(**{**SMALL, "hyperparameters": {**SMALL["hyperparameters"], "channels": 4}})
+    with pytest.raises(ValueError, match="of another network"):
+        Trainer(other, pairs, tmp_path / "third", start=tmp_path / "first")
+    with pytest.raises(FileNotFoundError, match="no configuration.json"):
+        Trainer(settings, pairs, tmp_path / "third", start=tmp_path / "nowhere")
+    assert not (tmp_path / "third").exists()

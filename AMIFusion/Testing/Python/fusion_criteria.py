@@ -1,0 +1,235 @@
+"""What makes a fused image right whatever was fused: criteria with a number each, and the limits they are held to.
+
+A criterion gives a number of which less is better. Some look at one fused image beside its sources; the others try a
+fusion on images of their own or on changed sources. Images are (rows, columns) float64 in 0..1, and a fusion takes two
+of them and gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from AMIFusionLib.evaluation import edge_metrics
+from AMIFusionLib.evaluation.alternatives import laplacian_pyramid
+from AMIFusionLib.evaluation.eight_bit import eight_bit
+from scipy import ndimage
+
+Fusion = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+LIMITS = {
+    # Promised: exactly 0 where both sources are. Pyramids, wavelets and guided filters lift it by 0.01 to 0.1.
+    "background": 0.0,
+    # Darker than all that either source shows within 2 pixels: pyramids reach 0.04 to 0.17, a blend of the sources 0.
+    "undershoot": 0.02,
+    # Brighter than all of it: contrast may be raised where the sources agree, where 0.19 was seen; a fusion that adds
+    # what it should blend passes 0.25.
+    "overshoot": 0.25,
+    # One gray level in 255 shows on a flat region; beyond what the content itself has, noise moves it by 0.002.
+    "checkerboard": 0.003,
+    # As the checkerboard, over a quarter of the pixels for each mean.
+    "blocks": 0.006,
+    # Nabf beyond the Laplacian pyramid's, in one slice; the mean over slices must not be beyond it at all.
+    "false edges": 0.005,
+    # Qabf below the Laplacian pyramid's, in one slice: 0.03 was seen, a blur of 1 pixel has 0.1. The mean over slices
+    # must not be below it at all.
+    "lost edges": 0.05,
+    # Mean change: five gray levels in 255; 0.006 was seen, a fusion that leans to one source by a fifth has 0.03.
+    "swap": 0.02,
+    # Mean change: 0.004 was seen, pyramids have 0.010, a shift by one pixel 0.04.
+    "flip": 0.015,
+    # Mean difference of a fusion made small and a fusion of the sources made small: 0.025 was seen, pyramids have 0.06.
+    "scale": 0.05,
+    # Mean difference from the only source that shows anything; averaging has 0.1.
+    "empty source": 0.01,
+    # A constant pair must give a constant: a quarter of a gray level in 255 was seen.
+    "flat pattern": 0.004,
+    # Two constants must give nothing brighter than the brighter or darker than the darker, beyond some contrast.
+    "beyond flat": 0.1,
+    # Standard deviation over that of the brighter source's noise, less 1: pyramids have 0.35.
+    "noise in air": 0.1,
+    # Standard deviation over each source's, less 1: pyramids have 0.27.
+    "noise in tissue": 0.1,
+    # Share of a smooth gray that is lost where the other source is empty: averaging loses half, the maximum nothing.
+    "lost smooth gray": 0.45,
+    # Change of a uniform region 4 to 20 pixels from a bright ring such as the skull; pyramids reach 0.15 to 0.31.
+    "halo": 0.08,
+}
+"""Largest value of each criterion. Values of others are those of ``evaluation.alternatives`` on the same images."""
+
+
+def background(first, second, fused):
+    """Brightest pixel where both sources are 0."""
+    return float(np.abs(fused[(first == 0) & (second == 0)]).max(initial=0))
+
+
+def undershoot(first, second, fused):
+    """How far the fused image falls below the darkest of both sources within 2 pixels, but for 1 pixel in 1000."""
+    return float(np.percentile(ndimage.minimum_filter(np.minimum(first, second), 5) - fused, 99.9))
+
+
+def overshoot(first, second, fused):
+    """How far the fused image rises above the brightest of both sources within 2 pixels, but for 1 pixel in 1000."""
+    return float(np.percentile(fused - ndimage.maximum_filter(np.maximum(first, second), 5), 99.9))
+
+
+def checkerboard(first, second, fused, period=2):
+    """Range of the means over each phase of a pixel grid, beyond that of the sources' maximum."""
+    inside = ndimage.binary_erosion((first > 0) | (second > 0), iterations=2)
+    return _phase_range(fused, inside, period) - _phase_range(np.maximum(first, second), inside, period)
+
+
+def blocks(first, second, fused):
+    """As ``checkerboard``, in blocks of 4 x 4 pixels."""
+    return checkerboard(first, second, fused, period=4)
+
+
+def false_edges(first, second, fused):
+    """Nabf beyond the Laplacian pyramid's."""
+    images = _gray_values(first, second, fused, laplacian_pyramid(first, second))
+    return edge_metrics.artifacts(*images[:3]) - edge_metrics.artifacts(*images[:2], images[3])
+
+
+def lost_edges(first, second, fused):
+    """Qabf below the Laplacian pyramid's."""
+    images = _gray_values(first, second, fused, laplacian_pyramid(first, second))
+    return edge_metrics.edge_preservation(*images[:2], images[3]) - edge_metrics.edge_preservation(*images[:3])
+
+
+IMAGE_CRITERIA = {
+    "background": background,
+    "undershoot": undershoot,
+    "overshoot": overshoot,
+    "checkerboard": checkerboard,
+    "blocks": blocks,
+    "false edges": false_edges,
+    "lost edges": lost_edges,
+}
+"""Take both sources and what was made of them."""
+
+
+def swap(fuse: Fusion, first, second):
+    """Mean change when the sources are swapped."""
+    return _mean_difference(fuse(first, second), fuse(second, first))
+
+
+def flip(fuse: Fusion, first, second):
+    """Largest mean change when the sources are mirrored or transposed and the result is put back."""
+    expected = fuse(first, second)
+    turns = (np.fliplr, np.flipud, np.transpose)
+    return max(_mean_difference(expected, turn(fuse(turn(first), turn(second)))) for turn in turns)
+
+
+def scale(fuse: Fusion, first, second, sides=(64, 256)):
+    """Largest mean difference between the fusion made smaller and the fusion of the sources made smaller."""
+    fused = fuse(first, second)
+    return max(
+        _mean_difference(_smaller(fused, side), fuse(_smaller(first, side), _smaller(second, side))) for side in sides
+    )
+
+
+def empty_source(fuse: Fusion, first, second):
+    """Mean difference from a source when the other one is empty."""
+    nothing = np.zeros_like(first)
+    return max(
+        _mean_difference(fused, image)
+        for image in (first, second)
+        for fused in (fuse(image, nothing), fuse(nothing, image))
+    )
+
+
+FUSION_CRITERIA = {"swap": swap, "flip": flip, "scale": scale, "empty source": empty_source}
+"""Take a fusion and a pair to try it on."""
+
+_LEVELS = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)
+
+
+def flat_pattern(fuse: Fusion):
+    """Largest range within the fusion of two constants."""
+    return max(float(np.ptp(fuse(*pair))) for pair in _flat_pairs())
+
+
+def beyond_flat(fuse: Fusion):
+    """How far the fusion of two constants lies outside of them."""
+    means = [(fuse(*pair).mean(), pair[0].flat[0], pair[1].flat[0]) for pair in _flat_pairs()]
+    return max(max(mean - max(a, b), min(a, b) - mean) for mean, a, b in means)
+
+
+def noise_in_air(fuse: Fusion):
+    """Standard deviation of fused Rayleigh noise over that of the brighter source's, less 1."""
+    noise = np.random.default_rng(0).standard_normal((2, 2, 128, 128))
+    first, second = 0.02 * np.hypot(*noise)
+    return fuse(first, second).std() / np.maximum(first, second).std() - 1
+
+
+def noise_in_tissue(fuse: Fusion):
+    """Standard deviation of a fused uniform region over the sources', less 1."""
+    first, second = 0.4 + 0.05 * np.random.default_rng(0).standard_normal((2, 128, 128))
+    return fuse(first, second).std() / first.std() - 1
+
+
+def lost_smooth_gray(fuse: Fusion):
+    """Largest share of a constant gray that is lost where the other source is 0."""
+    grays = [np.full((64, 64), level) for level in (0.1, 0.2, 0.3, 0.5, 0.8)]
+    return max(1 - fuse(*pair).mean() / gray.mean() for gray in grays for pair in ((gray, 0 * gray), (0 * gray, gray)))
+
+
+def halo(fuse: Fusion):
+    """Largest change of a uniform, slightly noisy region 4 to 20 pixels inside a bright ring that one source shows."""
+    rows, columns = np.mgrid[:160, :160] - 79.5
+    radius = np.hypot(rows, columns)
+    inside, ring = radius <= 55, (radius > 55) & (radius < 64)
+    worst = 0.0
+    for with_ring, without in ((0.0, 0.3), (0.0, 0.6), (0.3, 0.3), (0.3, 0.6), (0.5, 0.3)):
+        noise = 0.015 * np.random.default_rng(0).standard_normal((2, 160, 160))
+        first = np.clip(ndimage.gaussian_filter(ring.astype(float), 0.7) + inside * (with_ring + noise[0]), 0, 1)
+        fused = fuse(first, np.clip(inside * (without + noise[1]), 0, 1))
+        deep = fused[radius < 20].mean()
+        means = [fused[(radius >= at) & (radius < at + 1)].mean() for at in range(35, 51)]
+        worst = max(worst, max(abs(mean - deep) for mean in means))
+    return worst
+
+
+OWN_CRITERIA = {
+    "flat pattern": flat_pattern,
+    "beyond flat": beyond_flat,
+    "noise in air": noise_in_air,
+    "noise in tissue": noise_in_tissue,
+    "lost smooth gray": lost_smooth_gray,
+    "halo": halo,
+}
+"""Take a fusion and try it on images of their own."""
+
+
+def faults(first, second, fused) -> dict[str, float]:
+    """The image criteria whose limits a fused image passes, with their values."""
+    values = {name: criterion(first, second, fused) for name, criterion in IMAGE_CRITERIA.items()}
+    # Fewer pixels, noisier means: the limits are for slices of 256 pixels.
+    looser = {name: max(1.0, 256 / min(first.shape)) for name in ("checkerboard", "blocks")}
+    return {name: value for name, value in values.items() if value > LIMITS[name] * looser.get(name, 1)}
+
+
+def _phase_range(image, inside, period):
+    detail = image - ndimage.gaussian_filter(image, 2)
+    phases = [
+        (slice(row, None, period), slice(column, None, period)) for row in range(period) for column in range(period)
+    ]
+    means = [detail[phase][inside[phase]].mean() for phase in phases if inside[phase].any()]
+    return float(np.ptp(means)) if means else 0.0
+
+
+def _gray_values(*images):
+    return [eight_bit(image).astype(np.float64) for image in images]
+
+
+def _mean_difference(first, second):
+    return float(np.abs(first - second).mean())
+
+
+def _smaller(image, side):
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def _flat_pairs():
+    return [(np.full((40, 57), a), np.full((40, 57), b)) for a in _LEVELS for b in _LEVELS]

@@ -1,0 +1,296 @@
+"""The licensed result under everything that clinics bring: no artifact, by the limits of ``fusion_criteria``.
+
+The criteria are tried on broken fusions as well: each must find the fault that it is for.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from AMIFusionLib.authorization.authorize import authorize
+from AMIFusionLib.authorization.model_file import read_model
+from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+from AMIFusionLib.evaluation.alternatives import maximum
+from AMIFusionLib.fusion.network import build_network
+from AMIFusionLib.fusion_job import FusionJob, FusionOptions
+from AMIFusionLib.phantom.head import PhantomGrid
+from AMIFusionLib.training.dataset import load_pairs
+from AMIFusionLib.volumes.intensity import IntensityWindow
+from fusion_criteria import FUSION_CRITERIA, IMAGE_CRITERIA, LIMITS, OWN_CRITERIA, faults, laplacian_pyramid
+from scipy import ndimage
+
+FIELD_OF_VIEW = 230.0
+"""Millimeters that a slice of the phantom shows."""
+
+
+@pytest.fixture(scope="session")
+def licensed():
+    """The bundled model and what its evaluation license opens."""
+    model = read_model(MODEL_PATH)
+    return model, authorize(model, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def fuse(licensed):
+    """The bundled model's licensed fusion of two (rows, columns) images in 0..1."""
+    description = licensed[0].description
+    network = build_network(description.architecture, description.hyperparameters, licensed[1].parameters)
+
+    def fused(first, second):
+        images = (np.ascontiguousarray(image, dtype=np.float32) for image in (first, second))
+        with torch.inference_mode():
+            result = network(
+                *(torch.from_numpy(image)[None, None] for image in images), network.mark_field(*first.shape)
+            )
+        return result[0, 0].numpy().astype(np.float64)
+
+    return fused
+
+
+@pytest.fixture(scope="session")
+def slice_of(head_model):
+    """Makes a square slice of the phantom through ventricles and basal ganglia, float64 in 0..1."""
+
+    def make(name, side):
+        grid = PhantomGrid.centered((1, side, side), (FIELD_OF_VIEW / side,) * 2 + (3.0,), (0.0, 0.0, 25.0))
+        volume = head_model.sample(name, grid)
+        return IntensityWindow(*volume.window).normalize(volume.array[0]).astype(np.float64)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def phantom_pairs(slice_of):
+    """Slices of 256 x 256 of several sequences, CT and PET."""
+    t1, t2, ct, pet = (slice_of(name, 256) for name in ("MRT1", "MRT2", "CT", "PET"))
+    # Proton density: little contrast between gray and white matter, bright CSF and fat.
+    density = np.clip(1.1 * np.sqrt(t1 * t2), 0, 1)
+    return {"T2-CT": (t2, ct), "T1-CT": (t1, ct), "PD-CT": (density, ct), "T2-PET": (t2, pet)}
+
+
+@pytest.fixture(scope="session")
+def large_pair(slice_of):
+    """MR (T2) and CT of 1024 x 1024."""
+    return slice_of("MRT2", 1024), slice_of("CT", 1024)
+
+
+@pytest.fixture(scope="session", params=["phantom", "real slices"])
+def pairs(request):
+    """Pairs of slices by name."""
+    if request.param == "phantom":
+        return request.getfixturevalue("phantom_pairs")
+    return {case.kind: middle_of(case) for case in real_cases(request.getfixturevalue("wholebrain"))}
+
+
+@lru_cache
+def real_cases(folder):
+    """The validation cases of a folder."""
+    return load_pairs(folder, "validation")
+
+
+def middle_of(case):
+    """MR and the other source in the middle slice, float64."""
+    return tuple(volume[len(volume) // 2].astype(np.float64) for volume in (case.second, case.first))
+
+
+def misregistered(first, second):
+    """The second two pixels off in both directions and turned by a degree."""
+    angle, center = np.radians(1), (np.array(second.shape) - 1) / 2
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = ndimage.affine_transform(second, turn, center - turn @ center + (2, -2), order=1)
+    return first, np.clip(moved, 0, 1)
+
+
+def noisy(first, second):
+    """Noise of 15 gray levels in 255 in both, as in a fast scan."""
+    noise = 0.06 * np.random.default_rng(0).standard_normal((2, *first.shape))
+    return np.clip(first + noise[0], 0, 1), np.clip(second + noise[1], 0, 1)
+
+
+CONDITIONS = {
+    "as they are": lambda first, second: (first, second),
+    "swapped": lambda first, second: (second, first),
+    "misregistered": misregistered,
+    "narrow windows": lambda first, second: (np.clip((first - 0.2) / 0.5, 0, 1), np.clip((second - 0.1) / 0.6, 0, 1)),
+    "wide windows": lambda first, second: (0.45 * first, 0.5 * second),
+    "low windows": lambda first, second: (0.7 * first + 0.15, 0.7 * second + 0.2),
+    "other gammas": lambda first, second: (first**0.6, second**1.6),
+    "inverted contrast": lambda first, second: (1 - first, second),
+    "noisy": noisy,
+}
+"""What a pair may come as; windows by what they make of the values."""
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_no_artifact_under(condition, pairs, fuse):
+    tried = {name: CONDITIONS[condition](*pair) for name, pair in pairs.items()}
+    fused = {name: fuse(*pair) for name, pair in tried.items()}
+    found = {name: faults(*pair, fused[name]) for name, pair in tried.items()}
+    assert not any(found.values()), found
+    for name in ("false edges", "lost edges"):
+        assert np.mean([IMAGE_CRITERIA[name](*pair, fused[which]) for which, pair in tried.items()]) <= 0, name
+
+
+KNOWN_WEAKNESSES = {
+    "lost smooth gray": "a smooth gray of 0.1 to 0.3 is lost where the other source is 0, if noise is below 0.01",
+    "halo": "a uniform gray becomes darker toward a bright ring that the other source shows beside black",
+}
+"""What the bundled model does not reach. The mark is strict: a model that does must lose its entry here."""
+
+
+def expecting(weakness):
+    """Marks a test that a known weakness makes fail."""
+    return pytest.mark.xfail(weakness in KNOWN_WEAKNESSES, strict=True, reason=KNOWN_WEAKNESSES.get(weakness, ""))
+
+
+@pytest.mark.parametrize("name", ["swap", "flip"])
+def test_change_of_the_sources_changes_the_result_alike(name, pairs, fuse):
+    values = {which: FUSION_CRITERIA[name](fuse, *pair) for which, pair in pairs.items()}
+    assert max(values.values()) <= LIMITS[name], values
+
+
+def test_nothing_beside_a_source_changes_it_little(fuse, phantom_pairs):
+    for pair in phantom_pairs.values():
+        assert FUSION_CRITERIA["empty source"](fuse, *pair) <= LIMITS["empty source"]
+
+
+@expecting("lost smooth gray")
+def test_nothing_beside_a_real_source_changes_it_little(fuse, wholebrain):
+    """SPECT is as smooth as no other source."""
+    values = {case.kind: FUSION_CRITERIA["empty source"](fuse, *middle_of(case)) for case in real_cases(wholebrain)}
+    assert max(values.values()) <= LIMITS["empty source"], values
+
+
+def test_large_slice_looks_as_its_smaller_self(fuse, large_pair):
+    assert FUSION_CRITERIA["scale"](fuse, *large_pair) <= LIMITS["scale"]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=expecting(name)) for name in OWN_CRITERIA])
+def test_uniform_and_noisy_images(name, fuse):
+    assert OWN_CRITERIA[name](fuse) <= LIMITS[name]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(64, 64), (65, 97), (128, 128), (333, 500), (1024, 1024), (512, 128), (128, 512)],
+    ids=lambda shape: f"{shape[0]}x{shape[1]}",
+)
+def test_every_size_and_pixel_shape(shape, fuse, large_pair):
+    """The last two show a square field with pixels four times as long as wide."""
+    pair = [cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA) for image in large_pair]
+    fused = fuse(*pair)
+    assert fused.shape == shape
+    assert not faults(*pair, fused)
+
+
+UPRIGHT = np.diag([-0.9, -0.9, 3.0, 1.0])
+"""Rows to posterior, columns to the left: the slices reach the network as they are."""
+
+
+def job_result(pair, licensed, plane="acquisition"):
+    """Fused voxels in 0..1."""
+    import slicer
+
+    node = FusionJob(*pair, *licensed, FusionOptions(device="cpu", plane=plane)).run()
+    return slicer.util.arrayFromVolume(node).astype(np.float64) / 4095
+
+
+def test_12_bit_volumes_are_fused_in_12_bits(add_volume, licensed, fuse, large_pair):
+    """Any step of 8 bits on the way would show."""
+    images = [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in large_pair]
+    exact = fuse(*images)
+    errors = {}
+    for bits, scalar in ((12, np.int16), (8, np.uint8)):
+        white = 2**bits - 1
+        pair = [
+            add_volume(np.rint(white * image)[None].astype(scalar), f"{bits}", UPRIGHT, (0, white)) for image in images
+        ]
+        errors[bits] = np.abs(job_result(pair, licensed)[0] - exact).mean()
+    assert errors[12] < 4e-4 < errors[8]
+
+
+def test_window_of_the_display_is_what_is_fused(add_volume, licensed, fuse, large_pair):
+    images = [np.rint(4095 * cv2.resize(image, (96, 128), interpolation=cv2.INTER_AREA)) for image in large_pair]
+    windows = [(300, 2600), (-500, 3000)]
+    pair = [add_volume(image[None].astype(np.int16), "A", UPRIGHT, each) for image, each in zip(images, windows)]
+    seen = [np.clip((image - low) / (high - low), 0, 1) for image, (low, high) in zip(images, windows)]
+    result = job_result(pair, licensed)[0]
+    assert np.abs(result - fuse(*seen)).max() < 1e-3
+    # The result's 12 bits change no criterion but that of black, which is exact all the same.
+    assert not faults(*seen, result)
+
+
+def test_constant_and_empty_slices(add_volume, licensed):
+    levels = np.array([[0, 0], [500, 0], [0, 500], [500, 500], [1000, 1000], [1000, 0], [100, 900]])
+    volumes = [np.repeat(levels[:, which], 40 * 52).reshape(-1, 40, 52).astype(np.int16) for which in (0, 1)]
+    result = job_result([add_volume(volume, "A", window=(0, 1000)) for volume in volumes], licensed)
+    assert (result[0] == 0).all()
+    assert np.ptp(result, axis=(1, 2)).max() <= LIMITS["flat pattern"]
+    means = result.mean(axis=(1, 2))
+    low, high = levels.min(axis=1) / 1000, levels.max(axis=1) / 1000
+    assert (means >= low - LIMITS["beyond flat"]).all() and (means <= high + LIMITS["beyond flat"]).all()
+
+
+def spread(fused, step, amount):
+    """A pattern that repeats every ``step`` pixels, where the image is not black."""
+    rows, columns = np.indices(fused.shape) % step
+    return np.clip(fused + amount * ((rows + columns) % step == 0) * (fused > 0), 0, 1)
+
+
+def sharpened(fused, amount):
+    """Unsharp masking, which rings."""
+    return np.clip(fused + amount * (fused - ndimage.gaussian_filter(fused, 1.5)), 0, 1)
+
+
+BROKEN_IMAGES = {
+    "background": lambda fused, first, second: np.maximum(fused, 1 / 4095),
+    "undershoot": lambda fused, first, second: sharpened(fused, 1.0),
+    "overshoot": lambda fused, first, second: np.clip(first + second, 0, 1),
+    "checkerboard": lambda fused, first, second: spread(fused, 2, 0.01),
+    "blocks": lambda fused, first, second: spread(fused, 4, 0.02),
+    "false edges": lambda fused, first, second: sharpened(fused, 1.5),
+    "lost edges": lambda fused, first, second: ndimage.gaussian_filter(fused, 1),
+}
+"""A fault by the criterion that is for it."""
+
+
+@pytest.mark.parametrize("name", IMAGE_CRITERIA)
+def test_broken_image_is_found(name, fuse, phantom_pairs):
+    first, second = phantom_pairs["T1-CT"]
+    fused = fuse(first, second)
+    assert name not in faults(first, second, fused)
+    assert name in faults(first, second, BROKEN_IMAGES[name](fused, first, second))
+
+
+@pytest.mark.parametrize("name", ["undershoot", "lost edges"])
+def test_pyramid_and_average_have_the_faults_they_are_known_for(name, phantom_pairs):
+    pair = phantom_pairs["T1-CT"]
+    fused = {"undershoot": laplacian_pyramid(*pair), "lost edges": sum(pair) / 2}[name]
+    assert name in faults(*pair, fused)
+
+
+BROKEN_FUSIONS = {
+    "swap": lambda fuse, first, second: 0.8 * fuse(first, second) + 0.2 * first,
+    "flip": lambda fuse, first, second: np.roll(fuse(first, second), 1, axis=1),
+    "scale": lambda fuse, first, second: laplacian_pyramid(first, second),
+    "empty source": lambda fuse, first, second: 0.8 * fuse(first, second),
+    "flat pattern": lambda fuse, first, second: spread(fuse(first, second), 2, 0.005),
+    "beyond flat": lambda fuse, first, second: np.clip(1.3 * fuse(first, second), 0, 1),
+    "noise in air": lambda fuse, first, second: sharpened(fuse(first, second), 0.5),
+    "noise in tissue": lambda fuse, first, second: laplacian_pyramid(first, second),
+    "lost smooth gray": lambda fuse, first, second: (first + second) / 2,
+    "halo": lambda fuse, first, second: laplacian_pyramid(first, second),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FUSIONS)
+def test_broken_fusion_is_found_and_the_plain_maximum_is_not(name, fuse, phantom_pairs, large_pair):
+    pair = large_pair if name == "scale" else phantom_pairs["T2-CT"]
+
+    def value(fusion):
+        return OWN_CRITERIA[name](fusion) if name in OWN_CRITERIA else FUSION_CRITERIA[name](fusion, *pair)
+
+    assert value(lambda first, second: BROKEN_FUSIONS[name](fuse, first, second)) > LIMITS[name]
+    assert value(maximum) <= LIMITS[name]
