@@ -9,6 +9,7 @@ except ModuleNotFoundError:
         "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
     ) from None
 
+from .attack import attack
 from .demo import demo
 from .license import license_commands
 from .model import model_commands
@@ -25,6 +26,7 @@ application.add_typer(license_commands, name="license")
 application.add_typer(model_commands, name="model")
 application.command()(train)
 application.command()(demo)
+application.command()(attack)
 
 
 def main() -> None:

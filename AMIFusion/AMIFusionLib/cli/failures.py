@@ -18,7 +18,8 @@ def explained() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         message = (
-            f"the package {error.name} is missing. Install AMIFusion with its extras: amifusion[cli,mrml,training]"
+            f"the package {error.name} is missing. Install AMIFusion with its extras: "
+            "amifusion[cli,mrml,training,evaluation]"
         )
         typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
         raise typer.Exit(FAILED) from None
