@@ -114,13 +114,13 @@ class Bench:
         self.public = self.network()
         self._remembered: dict[Hashable, object] = {}
         self._licensed = self.network(authorization.parameters)
-        self.training_pairs, measured = (load_pairs(data, split) for split in ("train", "validation"))
-        sizes = {pair.first.shape[1:] for pair in (*self.training_pairs, *measured)}
+        self.training_pairs, self.measured_pairs = (load_pairs(data, split) for split in ("train", "validation"))
+        sizes = {pair.first.shape[1:] for pair in (*self.training_pairs, *self.measured_pairs)}
         if len(sizes) > 1:
             raise ValueError(f"The slices of all cases must be of one size, not of {len(sizes)} as in {data}.")
         self.slice_shape: tuple[int, int] = sizes.pop()
         self.tuning = self._by_kind(self.training_pairs, effort.tuning)
-        self.reported = self._by_kind(measured, effort.reported)
+        self.reported = self._by_kind(self.measured_pairs, effort.reported)
         self.kinds = [kind for kind in self.reported if kind in self.tuning]
         if not self.kinds:
             raise ValueError(f"{data} has no pair type with both training and validation cases.")
@@ -171,10 +171,13 @@ class Bench:
             self._runs([(pair, min(max(index + step, 0), len(pair.first) - 1)) for pair, index in chosen])
             for step in (-1, 1)
         ]
+        return dataclasses.replace(self.slices_of(chosen), neighbors=tuple(neighbors))
+
+    def slices_of(self, chosen: list[tuple[TrainingPair, int]]) -> Slices:
+        """Slices named by their pair and index, run without a license and with one."""
         slices = self._runs(chosen)
         unmarked = np.concatenate([mark_field(self._licensed, i, pair.first.shape)[0].numpy() for pair, i in chosen])
-        licensed = run(self._licensed, slices.first, slices.second, unmarked)
-        return dataclasses.replace(slices, licensed=licensed, neighbors=tuple(neighbors))
+        return dataclasses.replace(slices, licensed=run(self._licensed, slices.first, slices.second, unmarked))
 
     def _runs(self, chosen: list[tuple[TrainingPair, int]]) -> Slices:
         """Unlicensed runs; what is licensed is left blank."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .finetuning import ALLOWED_HEAD_START, COUNTED_FROM
 from .scoring import ALLOWED_GAIN, READABLE_SHARE
-from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, AttackSuite, Row, write_text
+from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VIEWS, AttackSuite, Row, write_text
 
 MOST_PSNR, MOST_SSIM, LEAST_READ = 17.0, 0.6, 0.95
 """What an unlicensed result may have of the licensed one, and in what share of slices its mark must be read."""
@@ -27,7 +27,7 @@ def write_reports(suite: AttackSuite, folder: Path) -> str:
     """
     kept = suite.kept()
     setting = suite.setting()
-    attacks = [row for letter, rows in kept.items() if letter != FINETUNING for row in rows]
+    attacks = [row for letter, rows in kept.items() if letter not in (VIEWS, FINETUNING) for row in rows]
     write_text(folder / "attacks.csv", _csv(attacks))
     if kept.get(FINETUNING):
         write_text(folder / "finetuning.csv", _csv(kept[FINETUNING]))
@@ -56,7 +56,7 @@ def verdicts(kept: Mapping[str, list[Row]]) -> dict[str, dict[str, bool]]:
     return {
         letter: {kind: all(row["passes"] for row in rows if row["kind"] == kind) for kind in _kinds(rows)}
         for letter, rows in kept.items()
-        if letter != FLOOR
+        if letter not in (FLOOR, VIEWS)
     }
 
 
@@ -69,7 +69,7 @@ def markdown(setting: Mapping[str, object], kept: Mapping[str, list[Row]]) -> st
     """
     parts = [_introduction(setting), _summary(kept)]
     if FLOOR in kept:
-        parts += [_before(kept[FLOOR]), _free(kept[FLOOR])]
+        parts += [_before(kept[FLOOR], kept.get(VIEWS, [])), _free(kept[FLOOR])]
     if any(letter in kept for letter in ATTACKS):
         parts.append(_attacks({letter: rows for letter, rows in kept.items() if letter in ATTACKS}))
     if FINETUNING in kept:
@@ -120,18 +120,22 @@ def _summary(kept: Mapping[str, list[Row]]) -> str:
     return f"### Summary\n\n{rule}\n\n{table}{left}"
 
 
-def _before(rows: Sequence[Row]) -> str:
+def _before(rows: Sequence[Row], views: Sequence[Row]) -> str:
     lines = []
     for row in (row for row in rows if row["method"] == UNLICENSED):
-        false_alarms = next(r["readable"] for r in rows if r["method"] == LICENSED and r["kind"] == row["kind"])
+        false_alarms = _find(rows, LICENSED, row["kind"])["readable"]
         enough = row["psnr"] <= MOST_PSNR and row["ssim"] <= MOST_SSIM and row["readable"] >= LEAST_READ
-        lines.append([row["kind"], f"{row['psnr']:.1f}", f"{row['ssim']:.2f}", f"{row['visibility']:.2f}",
-                      f"{row['readable']:.0%}", f"{false_alarms:.0%}", _yes(enough)])  # fmt: skip
-    head = ["Pair", "PSNR, dB", "SSIM", "mark", "read", "read off licensed results", "as wanted"]
+        seen = {view["view"]: view for view in views if view["kind"] == row["kind"]}
+        across = [f"{view['visibility']:.2f} ({view['licensed_visibility']:.2f})" for view in seen.values()]
+        lines.append([row["kind"], f"{row['psnr']:.1f}", f"{row['ssim']:.2f}", f"{row['readable']:.0%}",
+                      f"{false_alarms:.0%}", *across, _yes(enough)])  # fmt: skip
+    cuts = [f"mark, {view}" for view in dict.fromkeys(view["view"] for view in views)]
+    head = ["Pair", "PSNR, dB", "SSIM", "read", "read off licensed results", *cuts, "as wanted"]
     wanted = (
         f"Wanted: at most {MOST_PSNR:g} dB and an SSIM of {MOST_SSIM}, read in at least {LEAST_READ:.0%} of slices."
     )
-    return f"### Without a license, before any attack\n\n{wanted}\n\n{_table(head, lines)}"
+    cut = " The mark's correlation is given for three ways of cutting a volume; in brackets, with the licensed result."
+    return f"### Without a license, before any attack\n\n{wanted}{cut if views else ''}\n\n{_table(head, lines)}"
 
 
 def _free(rows: Sequence[Row]) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.evaluation.structure_metrics import structural_similarity
@@ -76,11 +77,12 @@ class Scorer:
         )
 
     def _find_best_free(self, kind: str, margin: int) -> tuple[float, float]:
-        """The highest PSNR of any free alternative, as it is and corrected."""
+        """The highest PSNR of any free fusion, as it is and corrected; a source alone is no fusion."""
         licensed = cut(self._bench.reported[kind].licensed, margin)
         found = [
             [psnr(licensed, cut(images, margin)).mean() for images in (floor.plain, floor.corrected)]
             for floor in self.floors[kind]
+            if floor.method in ALTERNATIVES
         ]
         return tuple(np.max(found, axis=0))
 
@@ -95,7 +97,7 @@ def visibility(images: np.ndarray, marks: np.ndarray) -> float:
 
 
 def _floors(bench: Bench, kind: str) -> list[Attempt]:
-    """Every free alternative, with the correction that attacks get too."""
+    """Either source and every free fusion, with the correction that attacks get too."""
     on_tuning, on_reported = free_fusions(bench.tuning[kind]), free_fusions(bench.reported[kind])
     return [corrected(bench, kind, name, {}, on_tuning[name], on_reported[name]) for name in on_tuning]
 

@@ -30,8 +30,9 @@ from .keys import key_attempts, patch_attempts
 from .removal import removal_attempts
 from .scoring import Scorer
 from .templates import template_attempts
+from .views import mark_views
 
-FLOOR, FINETUNING = "free", "k"
+FLOOR, VIEWS, FINETUNING = "free", "views", "k"
 LICENSED, UNLICENSED = "Licensed result", "Unlicensed result"
 
 ATTACKS: dict[str, tuple[str, Callable[[Bench, Path], Iterable[Attempt]]]] = {
@@ -66,7 +67,7 @@ class Progress:
     @property
     def failed(self) -> int:
         """How many results are not withstood; of what is free, none."""
-        return sum(row["passes"] is False for row in self.rows)
+        return sum(row.get("passes") is False for row in self.rows)
 
 
 class AttackSuite:
@@ -88,7 +89,7 @@ class AttackSuite:
         self._scorer: Scorer | None = None
 
     def run(self, letters: Sequence[str]) -> Iterator[Progress]:
-        """Run attacks in order, what anyone has for free before them.
+        """Run attacks in order, before them what anyone has for free and how visible the mark is.
 
         Raises:
             ValueError: a letter that is no attack.
@@ -96,7 +97,7 @@ class AttackSuite:
         unknown = [letter for letter in letters if letter not in LETTERS]
         if unknown:
             raise ValueError(f"There is no attack '{unknown[0]}'. Choose from {', '.join(LETTERS)}.")
-        for letter in (FLOOR, *letters):
+        for letter in (FLOOR, VIEWS, *letters):
             started, was_kept = time.monotonic(), self._kept(letter) is not None
             if not was_kept:
                 self._keep(letter, self._rows(letter))
@@ -104,7 +105,7 @@ class AttackSuite:
 
     def kept(self) -> dict[str, list[Row]]:
         """The rows of all that was run on this model with this effort, by letter, free alternatives first."""
-        found = {letter: self._kept(letter) for letter in (FLOOR, *LETTERS)}
+        found = {letter: self._kept(letter) for letter in (FLOOR, VIEWS, *LETTERS)}
         return {letter: rows for letter, rows in found.items() if rows is not None}
 
     def setting(self) -> dict[str, object]:
@@ -116,6 +117,8 @@ class AttackSuite:
                 "effort": dataclasses.asdict(self._bench.effort)}  # fmt: skip
 
     def _rows(self, letter: str) -> list[Row]:
+        if letter == VIEWS:
+            return list(mark_views(self._bench))
         trainings = self._folder / "trainings" / self.fingerprint
         if letter == FINETUNING:
             return [
