@@ -41,7 +41,7 @@ class Effort:
 
     reported: int = 16
     tuning: int = 12
-    search_slices: int = 3
+    search_slices: int = 2
     search_steps: int = 60
     removal_steps: int = 1500
     student_steps: int = 1500
