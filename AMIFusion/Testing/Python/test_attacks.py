@@ -10,6 +10,7 @@ import pytest
 import SimpleITK
 import torch
 from AMIFusionLib.authorization.model_file import read_model, seal_model
+from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.attacks import (
@@ -379,3 +380,17 @@ def test_mark_is_followed_through_the_volume(switchable):
     seen = {row["view"]: row for row in views.mark_views(switchable(0, 1, 1))}
     assert list(seen) == ["slices", "across the rows", "across the columns"]
     assert all(row["visibility"] > max(0.9, row["licensed_visibility"] + 0.4) for row in seen.values())
+
+
+def test_bundled_models_mark_is_read_without_a_license_and_not_with_one(wholebrain):
+    pytest.importorskip("rapidocr", reason="the OCR engine is not installed: pip install 'amifusion[evaluation]'")
+    license_text = EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")
+    bench = Bench(read_model(MODEL_PATH), license_text, wholebrain, Effort(reported=2, tuning=1))
+    scorer = Scorer(bench, MarkReader(["AMIF", "UNLICENSED"]))
+    for kind, slices in bench.reported.items():
+        scores = [
+            scorer.score(attempt.Attempt("x", kind, {}, images, images))
+            for images in (slices.unlicensed, slices.licensed)
+        ]
+        assert scores[0].readable == 1 and scores[1].readable == 0
+        assert scores[0].psnr <= report.MOST_PSNR and scores[0].ssim <= report.MOST_SSIM
