@@ -30,8 +30,8 @@ COUNTED_FROM = 1000
 RATES = (5e-4, 1.5e-3, 4e-3)
 """Peak learning rates; each start is given the one that suits it best."""
 
-_SEARCHED_UP_TO = 200
-"""Steps up to which every way is tried; the best is kept for longer trainings."""
+_MARK_SEARCHED_UP_TO, _RATE_SEARCHED_UP_TO = 200, 1000
+"""Steps up to which trainings are tried with the mark and without, and with every rate; longer ones take the best."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,15 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
             results = {way: _nearness(bench, _retrained(bench, folder, way, steps), way.marked) for way in tried}
             chosen = max(results, key=lambda way: np.mean(list(results[way].values())))
             best[start] = results[chosen]
-            if steps >= _SEARCHED_UP_TO:
-                ways[start] = [chosen]
+            ways[start] = [way for way in tried if _is_still_tried(way, chosen, steps)]
         for kind in bench.kinds:
             yield HeadStart(kind, steps, best[True][kind], best[False][kind])
+
+
+def _is_still_tried(way: Way, best: Way, steps: int) -> bool:
+    """Whether trainings longer than these steps try a way too."""
+    other_mark, other_rate = way.marked != best.marked, way.rate != best.rate
+    return not (other_mark and steps >= _MARK_SEARCHED_UP_TO or other_rate and steps >= _RATE_SEARCHED_UP_TO)
 
 
 def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
