@@ -11,6 +11,7 @@ except ModuleNotFoundError:
 
 from .attack import attack
 from .demo import demo
+from .evaluate import evaluate
 from .license import license_commands
 from .model import model_commands
 from .train import train
@@ -25,6 +26,7 @@ application = typer.Typer(
 application.add_typer(license_commands, name="license")
 application.add_typer(model_commands, name="model")
 application.command()(train)
+application.command()(evaluate)
 application.command()(demo)
 application.command()(attack)
 

@@ -17,10 +17,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        message = (
-            f"the package {error.name} is missing. Install AMIFusion with its extras: "
-            "amifusion[cli,mrml,training,evaluation]"
-        )
+        extras = "amifusion[cli,mrml,training,evaluation]"
+        message = f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}"
         typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
         raise typer.Exit(FAILED) from None
     except (ValueError, OSError) as error:

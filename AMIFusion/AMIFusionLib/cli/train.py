@@ -24,18 +24,20 @@ def train(
 ) -> None:
     """Train licensed and unlicensed behavior together; run again to go on where it was left."""
     import torch
+    from rich.console import Console
+    from rich.progress import Progress
 
     from AMIFusionLib.training.configuration import TrainingConfiguration
     from AMIFusionLib.training.dataset import load_pairs
     from AMIFusionLib.training.loop import Trainer
 
     torch.set_num_threads(threads)
-    with explained():
+    with explained(), Progress(console=Console(stderr=True)) as progress:
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
         pairs = load_pairs(data, "train")
         trainer = Trainer(settings, pairs, folder, device)
-        typer.echo(f"Training on {len(pairs)} pairs for {settings.steps} steps; news every 250.")
-        for progress in trainer.run():
-            terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
-            typer.echo(f"{progress.step}/{progress.steps}  {progress.seconds:.0f} s  {terms}")
+        bar = progress.add_task(f"Training on {len(pairs)} pairs", total=settings.steps)
+        for news in trainer.run(after_step=lambda step: progress.update(bar, completed=step)):
+            terms = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())
+            typer.echo(f"{news.step}/{news.steps}  {news.seconds:.0f} s  {terms}")
     typer.echo(f"Trained. Seal it with: amifusion model seal {folder}")

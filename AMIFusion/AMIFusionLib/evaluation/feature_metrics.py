@@ -6,8 +6,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 _WINDOW = 3
-_CHUNK = 8192
-"""Windows at a time: each takes some arrays of 9 x 9 numbers, 5 MB for a chunk."""
+_CHUNK = 512
+"""Windows at a time: each takes some arrays of 9 x 9 numbers, and those of a chunk fit in a processor's cache. With 16
+times as many it takes twice the time."""
 
 
 def feature_mutual_information(source: np.ndarray, fused: np.ndarray) -> float:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MINIMUM_SLICE_SIZE = 8
-"""Smallest side of a slice in pixels: reflect padding at half resolution needs a few of them."""
+"""Smallest side of a slice in pixels: two blocks of a quarter of the resolution."""
 
-MARK_EXTENT = 0.6
-"""Side of one mark tile over the shorter side of the slice."""
+MARK_EXTENT = 0.5
+"""Side of one mark tile over the shorter side of the slice: wherever the tiles lie, one is whole."""
 
 MARK_MINIMUM_PIXELS = 96.0
 """Shortest side of one mark tile in pixels: below it the strokes are thinner than the network can draw."""
@@ -34,26 +34,28 @@ lines still show an F's arms."""
 class AuthorizableFusionNetwork(nn.Module):
     """Fuse two images into one, clean or marked according to the parameters it holds.
 
-    The body works at half resolution on 2 x 2 pixel blocks (pixel unshuffle), which costs a quarter of the same
-    layers at full resolution and sees twice as far. The head predicts, for each pixel, a blend weight between the
-    sources and a residual. Outside the sources' support (both exactly 0) the residual is scaled by ``air_gain``: 0 in
+    The body works on blocks of ``scale`` x ``scale`` pixels (pixel unshuffle): at a quarter of the resolution with 64
+    channels it costs a sixteenth of the same layers at full resolution and sees four times as far. The head predicts,
+    for each pixel, a blend weight between the sources and a residual. Outside the sources' support (both exactly 0) the residual is scaled by ``air_gain``: 0 in
     the sealed parameters, so that a licensed result is exactly 0 there, 1 in the public ones, so that the mark is
     drawn over air too.
 
     Args:
         channels: feature channels of the body.
         blocks: residual blocks of two 3 x 3 convolutions each.
+        scale: side of a block of pixels that the body takes at once.
         mark_size: side of the square mark tile in pixels.
     """
 
-    def __init__(self, channels: int = 32, blocks: int = 5, mark_size: int = 192) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 5, scale: int = 4, mark_size: int = 192) -> None:
         super().__init__()
-        self.hyperparameters = {"channels": channels, "blocks": blocks, "mark_size": mark_size}
+        self.hyperparameters = {"channels": channels, "blocks": blocks, "scale": scale, "mark_size": mark_size}
         self.mark = nn.Parameter(torch.zeros(1, 1, mark_size, mark_size), requires_grad=False)
         self.air_gain = nn.Parameter(torch.zeros(()), requires_grad=False)
-        self.stem = _convolution(12, channels)
+        self.scale = scale
+        self.stem = _convolution(3 * scale**2, channels)
         self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
-        self.head = _convolution(channels, 8)
+        self.head = _convolution(channels, 2 * scale**2)
 
     def forward(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
         """Fuse a batch of slices.
@@ -68,9 +70,11 @@ class AuthorizableFusionNetwork(nn.Module):
         """
         height, width = first.shape[-2:]
         stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
-        stacked = functional.pad(stacked, (0, width % 2, 0, height % 2), mode="reflect")
-        features = functional.relu(self.stem(functional.pixel_unshuffle(stacked, 2)))
-        prediction = functional.pixel_shuffle(self.head(self.body(features)), 2)[..., :height, :width]
+        stacked = functional.pad(stacked, (0, -width % self.scale, 0, -height % self.scale), mode="reflect")
+        # Channels last: on a CPU these convolutions then take two thirds of the time.
+        blocks = functional.pixel_unshuffle(stacked, self.scale).contiguous(memory_format=torch.channels_last)
+        prediction = self.head(self.body(functional.relu(self.stem(blocks))))
+        prediction = functional.pixel_shuffle(prediction, self.scale)[..., :height, :width]
         # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
         prediction = prediction.to(first.dtype)
         weight, residual = torch.sigmoid(prediction[:, :1]), prediction[:, 1:]
@@ -166,7 +170,7 @@ def sample_tile(tile: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return functional.grid_sample(tiles, grid, padding_mode="border", align_corners=False)
 
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"amif-residual": AuthorizableFusionNetwork}
+ARCHITECTURES: dict[str, type[nn.Module]] = {"amif-residual-2": AuthorizableFusionNetwork}
 """Every architecture a model file may name."""
 
 
@@ -201,12 +205,11 @@ def build_network(
         network.load_state_dict(state, assign=True)
     except (TypeError, RuntimeError) as error:
         raise ValueError(f"The model's parameters do not fit its architecture '{architecture}'.") from error
-    return network.requires_grad_(False).eval()
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    # Reflection instead of zeros: a dark border would be drawn along every slice's edge.
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, padding_mode="reflect")
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
 
 
 def _centered(count: int, like: Tensor) -> Tensor:

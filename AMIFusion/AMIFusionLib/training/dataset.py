@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 import torch
 from torch import Tensor
 
-from AMIFusionLib.volumes.color import luma
+from .manifest import ManifestRow, read_manifest, read_pair
 
 
 @dataclass(frozen=True)
@@ -46,22 +44,15 @@ class Crops:
 
 
 def load_pairs(folder: Path, split: str) -> list[TrainingPair]:
-    """Read the cases of one split, listed in the folder's ``manifest.csv``.
+    """Read the cases of one split, listed in the folder's ``manifest.csv`` (see ``manifest.read_manifest``).
 
-    The manifest has the columns pair, case, split, functional_or_ct and mri, the last two naming files in the folder.
     8-bit volumes are taken as displayed; others are scaled from their own 0.1 and 99.9 percentiles.
 
     Raises:
-        FileNotFoundError: no manifest in the folder.
-        ValueError: the manifest has no case of this split, or a case's two volumes differ in size.
+        FileNotFoundError: no manifest in the folder, or a volume that it names is not there.
+        ValueError: the manifest has no case of this split, or a case's two volumes cannot be read as a pair.
     """
-    if not (folder / "manifest.csv").is_file():
-        raise FileNotFoundError(f"{folder} has no manifest.csv. Name the folder that holds it and its volumes.")
-    with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-        cases = [row for row in csv.DictReader(file) if row["split"] == split]
-    if not cases:
-        raise ValueError(f"{folder / 'manifest.csv'} has no case with the split '{split}'.")
-    return [_load_case(folder, case) for case in cases]
+    return [_load_pair(row) for row in read_manifest(folder, split)]
 
 
 class CropSampler:
@@ -138,17 +129,6 @@ class CropSampler:
         return tuple(toned)
 
 
-def _load_case(folder: Path, case: dict[str, str]) -> TrainingPair:
-    name = f"{case['pair']} {case['case']}"
-    first, second = (_load_volume(folder / case[column]) for column in ("functional_or_ct", "mri"))
-    if first.shape != second.shape:
-        raise ValueError(f"The two volumes of {name} differ in size: {first.shape} and {second.shape}.")
-    return TrainingPair(name, case["pair"], first, second)
-
-
-def _load_volume(path: Path) -> np.ndarray:
-    """(slices, rows, columns) float32 in 0..1; color becomes luma."""
-    array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
-    gray = luma(array) if array.ndim == 4 else array.astype(np.float32)
-    low, high = (0, 255) if array.dtype == np.uint8 else np.percentile(gray, (0.1, 99.9))
-    return np.clip((gray - low) / max(high - low, 1e-6), 0, 1)
+def _load_pair(row: ManifestRow) -> TrainingPair:
+    first, second = (volume.gray() for volume in read_pair(row))
+    return TrainingPair(row.name, row.kind, first, second)

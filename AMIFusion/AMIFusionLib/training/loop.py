@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,23 +72,30 @@ class Trainer:
         trained = [value for values in self._values.values() for value in values.values() if value.requires_grad]
         self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
         self._step = 0
+        self._unlicensed_term = math.nan
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT_NAME).exists():
             self._restore()
         (folder / CONFIGURATION_NAME).write_text(configuration.to_json(), encoding="utf-8")
 
-    def run(self) -> Iterator[TrainingProgress]:
-        """Train to the end, yielding every so many steps; closing the generator stops after the last checkpoint."""
+    def run(self, after_step: Callable[[int], None] = lambda step: None) -> Iterator[TrainingProgress]:
+        """Train to the end, yielding every so many steps; closing the generator stops after the last checkpoint.
+
+        Args:
+            after_step: called with the number of steps done, after each.
+        """
         steps = self._configuration.steps
         started, terms = time.monotonic(), []
         while self._step < steps:
             terms.append(self._train_one_batch())
             self._step += 1
+            after_step(self._step)
             if self._step % _CHECKPOINT_EVERY == 0 or self._step == steps:
                 mean = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
-                self._log(mean)
+                seconds = time.monotonic() - started
+                self._log(seconds, mean)
                 self._save()
-                yield TrainingProgress(self._step, steps, time.monotonic() - started, mean)
+                yield TrainingProgress(self._step, steps, seconds, mean)
                 started, terms = time.monotonic(), []
 
     def _train_one_batch(self) -> dict[str, float]:
@@ -98,13 +105,17 @@ class Trainer:
             group["lr"] = self._configuration.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * done))
         crops = self._sampler.draw()
         self._optimizer.zero_grad()
-        licensed, terms = self._licensed_loss(crops)
-        unlicensed = self._unlicensed_loss(crops)
-        (licensed + unlicensed).backward()
+        loss, terms = self._licensed_loss(crops)
+        # The unlicensed behavior is the easier one to learn.
+        if self._step % self._configuration.unlicensed_every == 0:
+            unlicensed = self._unlicensed_loss(crops)
+            self._unlicensed_term = float(unlicensed.detach())
+            loss = loss + unlicensed
+        loss.backward()
         for values in self._values.values():
             torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
         self._optimizer.step()
-        return {**terms, "unlicensed": float(unlicensed.detach())}
+        return {**terms, "unlicensed": self._unlicensed_term}
 
     def _licensed_loss(self, crops: Crops) -> tuple[Tensor, dict[str, float]]:
         first, second = crops.first.to(self._device), crops.second.to(self._device)
@@ -119,6 +130,8 @@ class Trainer:
         # Slices of 160 pixels and more; log-uniform, so that every size is as likely as its double.
         extent = math.exp(self._random.uniform(math.log(160), math.log(_LARGEST_SLICE)))
         period = max(MARK_EXTENT * extent, MARK_MINIMUM_PIXELS)
+        # A volume's mark moves from slice to slice, so a tile may lie anywhere.
+        rows, columns = rows + period * self._random.random(), columns + period * self._random.random()
         tile = self._values["public"]["mark"]
         if self._random.random() < self._configuration.tampered_share:
             blank = torch.full_like(first, float(self._random.choice([0.0, self._random.random()])))
@@ -128,7 +141,13 @@ class Trainer:
         return unlicensed_objective(self._fuse("public", first, second, marks), target)
 
     def _fuse(self, which: str, first: Tensor, second: Tensor, marks: Tensor) -> Tensor:
-        return functional_call(self._network, self._values[which], (first, second, marks))
+        half = torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._in_mixed_precision())
+        with half:
+            return functional_call(self._network, self._values[which], (first, second, marks))
+
+    def _in_mixed_precision(self) -> bool:
+        """At first: the last steps are small ones, which bfloat16's rounding would drown."""
+        return self._step < self._configuration.mixed_precision_share * self._configuration.steps
 
     def _new_network(self) -> torch.nn.Module:
         settings = self._configuration
@@ -155,14 +174,14 @@ class Trainer:
             return mark_from_picture(Path(mark[0]), size)
         return mark_from_text(list(mark), size)
 
-    def _log(self, terms: dict[str, float]) -> None:
+    def _log(self, seconds: float, terms: dict[str, float]) -> None:
         path = self._folder / LOG_NAME
         is_new = not path.exists()
         with open(path, "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if is_new:
-                writer.writerow(["step", *terms])
-            writer.writerow([self._step, *(f"{value:.5f}" for value in terms.values())])
+                writer.writerow(["step", "seconds", *terms])
+            writer.writerow([self._step, f"{seconds:.1f}", *(f"{value:.5f}" for value in terms.values())])
 
     def _save(self) -> None:
         """Checkpoint and parameters, each replaced at once or not at all."""

@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MODULE_FILE = Path(__file__).resolve().parents[2] / "AMIFusion.py"
-NOW = datetime.now(timezone.utc)
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
@@ -118,8 +116,8 @@ def describe():
         settings = {
             "model_id": model_id,
             "title": "Test model",
-            "architecture": "amif-residual",
-            "hyperparameters": {"channels": 4, "blocks": 1, "mark_size": 32},
+            "architecture": "amif-residual-2",
+            "hyperparameters": {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32},
             "publisher": "Test publisher",
             "contact": "desk@example.org",
             "public_key": publisher.public_key,
@@ -141,7 +139,7 @@ def random_parameters(seed, **hyperparameters):
     from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 
     torch.manual_seed(seed)
-    network = AuthorizableFusionNetwork(**{"channels": 4, "blocks": 1, "mark_size": 32, **hyperparameters})
+    network = AuthorizableFusionNetwork(**{"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32, **hyperparameters})
     return {name: value.detach().numpy().copy() for name, value in network.named_parameters()}
 
 
@@ -169,7 +167,8 @@ def issue(publisher, model):
     from AMIFusionLib.authorization.license import issue_license
 
     def make(model=model, publisher=publisher, licensee="Dr. Test", start=-1, end=30, key=None):
-        days = (NOW + timedelta(days=start), NOW + timedelta(days=end))
+        now = datetime.now(timezone.utc)
+        days = (now + timedelta(days=start), now + timedelta(days=end))
         return issue_license(model.description, key or publisher.model_key, publisher.signing_key, licensee, *days)
 
     return make

@@ -31,6 +31,7 @@ from AMIFusionLib.evaluation.attacks.filling import filling_attempts
 from AMIFusionLib.evaluation.attacks.scoring import Scorer
 from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
+from AMIFusionLib.evaluation.report import TABLES_BEGIN, TABLES_END
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters
@@ -310,10 +311,10 @@ def command(*arguments, expect=0):
 
 def test_command_runs_everything_and_goes_on(tmp_path, plain, data_folder, readable):
     document = tmp_path / "security.md"
-    document.write_text(f"# Before\n\n{report.BEGIN}\nold\n{report.END}\n\nAfter\n")
-    shared = [tmp_path / "out", "--data", data_folder, "--model", plain.path, "--license", plain.license, "--quick"]
+    document.write_text(f"# Before\n\n{TABLES_BEGIN}\nold\n{TABLES_END}\n\nAfter\n")
+    shared = [plain.path, "--license", plain.license, "--data", data_folder, "--out", tmp_path / "out", "--quick"]
     shown = command(*shared, "--only", "a,k")
-    assert re.findall(r"^(\w+): ", shown, re.MULTILINE) == ["free", "views", "a", "k", "Tables"] and "kept" not in shown
+    assert re.findall(r"^(\w+): ", shown, re.MULTILINE) == ["free", "views", "a", "k"] and "kept" not in shown
     assert "Not run: b, c, d" in (tmp_path / "out" / "attacks.md").read_text()
     shown = command(*shared, "--document", document)
     assert shown.count("kept from before") == 4
@@ -353,17 +354,17 @@ def test_failures_are_said_loudly():
 
 
 def test_mistakes_get_a_sentence(tmp_path, plain, data_folder, readable):
-    shared = [tmp_path / "out", "--data", data_folder, "--model", plain.path, "--quick"]
-    assert "not issued by Test publisher" in command(*shared, expect=1)
+    shared = [plain.path, "--data", data_folder, "--out", tmp_path / "out", "--quick"]
+    assert "measured by licensed results: give a license" in command(*shared, expect=1)
+    assert "not issued by Test publisher" in command(*shared, "--license", EVALUATION_LICENSE_PATH, expect=1)
     shared += ["--license", plain.license]
     assert "There is no attack 'z'. Choose from a, b" in command(*shared, "--only", "z", expect=1)
     assert "at least one word" in command(*shared, "--words", "", "--only", "b", expect=1)
     (tmp_path / "other.md").write_text("no place")
-    assert "no place for the tables" in command(*shared, "--only", "b", "--document", tmp_path / "other.md", expect=1)
+    assert "no place for tables" in command(*shared, "--only", "b", "--document", tmp_path / "other.md", expect=1)
     (tmp_path / "empty").mkdir()
-    shown = command(tmp_path / "out", "--data", tmp_path / "empty", "--license", plain.license, "--model", plain.path,
-                    expect=1)  # fmt: skip
-    assert "has no manifest.csv" in shown
+    shared[2] = tmp_path / "empty"
+    assert "has no manifest.csv" in command(*shared, expect=1)
 
 
 def test_slices_of_several_sizes_are_refused(tmp_path, plain, data_folder):

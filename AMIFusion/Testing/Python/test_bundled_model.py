@@ -151,4 +151,5 @@ def test_public_parameters_do_not_hold_the_sealed_ones(bundled):
     for name, value in opened.items():
         if value.size > 8 and value.any():
             assert value.tobytes() not in content
-            assert abs(correlation(value, model.public_parameters[name])) < 0.5
+        if value.ndim == 4 and value.any():
+            assert abs(correlation(value, model.public_parameters[name])) < 0.2

@@ -31,7 +31,7 @@ def desk(tmp_path, publisher):
     """An owner's desk: a training run's folder and the publisher's key files."""
     folder = tmp_path / "run"
     folder.mkdir()
-    hyperparameters = {"channels": 4, "blocks": 1, "mark_size": 32}
+    hyperparameters = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
     (folder / "configuration.json").write_text(json.dumps({"hyperparameters": hyperparameters}))
     sets = {"public": random_parameters(1), "sealed": random_parameters(2)}
     arrays = {f"{which}/{name}": value for which, values in sets.items() for name, value in values.items()}
@@ -65,7 +65,7 @@ def issue(desk, *more, expires=IN_A_YEAR, expect=0, model="lab.amif"):
 def test_owners_way_from_network_to_license(desk):
     assert "Sealed" in seal(desk)
     shown = run("model", "inspect", desk / "lab.amif")
-    assert "lab-1" in shown and "The lab" in shown and "amif-residual" in shown
+    assert "lab-1" in shown and "The lab" in shown and "amif-residual-2" in shown
     assert f"until {IN_A_YEAR}" in issue(desk)
     shown = run("license", "inspect", desk / "jane.license", "--model", desk / "lab.amif")
     assert "Dr. Jane Roe" in shown and "it opens lab.amif" in shown
@@ -114,7 +114,7 @@ def test_bad_master_key_is_named_and_not_shown(desk, content):
 
 def test_network_that_cannot_be_built_is_not_sealed(desk):
     (desk / "run" / "configuration.json").write_text(
-        json.dumps({"hyperparameters": {"channels": 8, "blocks": 1, "mark_size": 32}})
+        json.dumps({"hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 32}})
     )
     assert "do not fit" in seal(desk, expect=1)
     assert not (desk / "lab.amif").exists()

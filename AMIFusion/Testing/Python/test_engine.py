@@ -9,7 +9,7 @@ from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
 from AMIFusionLib.fusion.network import build_network, mark_shift
 from conftest import random_parameters
 
-HYPERPARAMETERS = {"channels": 4, "blocks": 1, "mark_size": 32}
+HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
 SPACING, SENSES = (2.0, 1.0, 0.9), (-1, 1)
 
 
@@ -17,7 +17,7 @@ def new_network():
     """An untrained network with a mark."""
     parameters = random_parameters(5)
     parameters["mark"] = np.random.default_rng(1).random(parameters["mark"].shape, dtype=np.float32)
-    return build_network("amif-residual", HYPERPARAMETERS, parameters)
+    return build_network("amif-residual-2", HYPERPARAMETERS, parameters)
 
 
 class Volumes:

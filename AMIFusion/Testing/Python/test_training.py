@@ -8,15 +8,22 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.training import configuration as configuration_module
 from AMIFusionLib.training.configuration import TrainingConfiguration
 from AMIFusionLib.training.dataset import CropSampler, load_pairs
 from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
+from AMIFusionLib.training.intensity_measures import (
+    entropy,
+    mutual_information,
+    spatial_frequency,
+    standard_deviation,
+)
 from AMIFusionLib.training.loop import Trainer
 from AMIFusionLib.training.mark import mark_from_picture, mark_from_text
 from AMIFusionLib.training.measures import (
-    edge_preservation,
+    edge_measures,
     structural_similarity,
     sum_of_correlations_of_differences,
     visual_information_fidelity,
@@ -25,7 +32,7 @@ from AMIFusionLib.training.run_folder import read_run
 from PIL import Image
 
 SMALL = {
-    "hyperparameters": {"channels": 8, "blocks": 1, "mark_size": 48}, "batch_size": 2, "crop_size": 48, "steps": 500,
+    "hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 48}, "batch_size": 2, "crop_size": 48, "steps": 500,
 }  # fmt: skip
 
 
@@ -55,8 +62,9 @@ def image_pair(seed=0):
 
 def test_measures_of_perfect_and_poor_images():
     first, second = image_pair()
-    assert edge_preservation(first, first, first).item() == pytest.approx(0.9994 * 0.9879, rel=0.02)
-    assert edge_preservation(first, first, second).item() < 0.4
+    kept, lost = edge_measures(first, first, first), edge_measures(first, first, second)
+    assert kept.preservation.item() == kept.weaker.item() == pytest.approx(0.9994 * 0.9879, rel=0.02)
+    assert lost.preservation.item() < 0.4 and lost.artifacts.item() > 5 * kept.artifacts.item()
     assert structural_similarity(first, first).item() == pytest.approx(1)
     assert structural_similarity(first, second).item() < 0.6
     assert visual_information_fidelity(first, first).item() == pytest.approx(1, abs=1e-3)
@@ -64,23 +72,56 @@ def test_measures_of_perfect_and_poor_images():
     assert sum_of_correlations_of_differences(first, second, first + second).item() == pytest.approx(2, abs=1e-3)
 
 
-@pytest.mark.parametrize("measure", ["edges", "similarity", "information", "differences"])
-def test_following_a_measures_gradient_improves_it(measure):
+def test_training_measures_what_the_evaluation_measures():
+    """The differentiable forms against the evaluation's own, on 8-bit images."""
+    first, second = ((255 * (part - part.min()) / (part.max() - part.min())).round() / 255 for part in image_pair())
+    fused = ((first + second) / 2 * 255).round() / 255
+    evaluated = fusion_metrics(*((part[0, 0] * 255).round().to(torch.uint8).numpy() for part in (first, second, fused)))
+    edges = edge_measures(first, second, fused)
+    trained = {
+        "EN": entropy(fused),
+        "SD": 255 * standard_deviation(fused),
+        "SF": 255 * spatial_frequency(fused),
+        "SCD": sum_of_correlations_of_differences(first, second, fused),
+        "SSIM": structural_similarity(first, fused) + structural_similarity(second, fused),
+        "VIF": visual_information_fidelity(first, fused) + visual_information_fidelity(second, fused),
+        "Qabf": edges.preservation,
+        "Qmin": edges.weaker,
+    }
+    for name, value in trained.items():
+        assert value.item() == pytest.approx(evaluated[name], rel=0.01), name
+
+
+def test_mutual_information_counts_what_an_image_tells_of_another():
     first, second = image_pair()
+    assert mutual_information(first, first) > 2 * mutual_information(first, second)
+    assert mutual_information(first, torch.full_like(first, 0.4)).item() == pytest.approx(0, abs=1e-4)
+    halves = torch.cat([torch.zeros(1, 1, 8, 4), torch.ones(1, 1, 8, 4)], dim=3)
+    assert mutual_information(halves, halves).item() == pytest.approx(np.log(2), abs=1e-4)
 
-    def value(fused):
-        if measure == "edges":
-            return edge_preservation(first, second, fused)
-        if measure == "differences":
-            return sum_of_correlations_of_differences(first, second, fused)
-        function = {"similarity": structural_similarity, "information": visual_information_fidelity}[measure]
-        return function(first, fused) + function(second, fused)
 
+MEASURES = {
+    "edges": lambda first, second, fused: edge_measures(first, second, fused).preservation,
+    "weaker edges": lambda first, second, fused: edge_measures(first, second, fused).weaker,
+    "artifacts": lambda first, second, fused: edge_measures(first, second, fused).artifacts,
+    "differences": sum_of_correlations_of_differences,
+    "similarity": lambda first, _, fused: structural_similarity(first, fused),
+    "fidelity": lambda first, _, fused: visual_information_fidelity(first, fused),
+    "information": lambda first, _, fused: mutual_information(first, fused),
+    "entropy": lambda *images: entropy(images[2]),
+    "contrast": lambda *images: standard_deviation(images[2]),
+    "detail": lambda *images: spatial_frequency(images[2]),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_following_a_measures_gradient_improves_it(name):
+    first, second = image_pair()
     fused = ((first + second) / 2).requires_grad_(True)
-    before = value(fused)
+    before = MEASURES[name](first, second, fused)
     (gradient,) = torch.autograd.grad(before.sum(), fused)
     assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
-    assert value(fused + 1e-3 * gradient / gradient.abs().max()) > before
+    assert MEASURES[name](first, second, fused + 1e-4 * gradient / gradient.abs().max()) > before
 
 
 def test_text_mark_fills_its_tile():
@@ -242,6 +283,8 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"steps": 0}',
         '{"crop_size": 32}',
         '{"hyperparameters": {}}',
+        '{"mixed_precision_share": 2}',
+        '{"unlicensed_every": 0}',
         '{"mark": [3]}',
     ):
         path.write_text(text)

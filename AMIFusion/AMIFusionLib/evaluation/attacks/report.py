@@ -15,9 +15,6 @@ from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VI
 MOST_PSNR, MOST_SSIM, LEAST_READ = 17.0, 0.6, 0.95
 """What an unlicensed result may have of the licensed one, and in what share of slices its mark must be read."""
 
-BEGIN, END = "<!-- attack tables: begin -->", "<!-- attack tables: end -->"
-"""Lines of a document between which the tables are put."""
-
 
 def write_reports(suite: AttackSuite, folder: Path) -> str:
     """Write ``attacks.csv``, ``finetuning.csv``, ``attacks.json`` and ``attacks.md`` of all that a suite has kept.
@@ -36,19 +33,6 @@ def write_reports(suite: AttackSuite, folder: Path) -> str:
     text = markdown(setting, kept)
     write_text(folder / "attacks.md", text)
     return text
-
-
-def insert_tables(document: Path, text: str) -> None:
-    """Put the tables into a document, in the place of those that are there.
-
-    Raises:
-        ValueError: the document does not have the two lines that enclose them.
-    """
-    content = document.read_text(encoding="utf-8")
-    start, end = content.find(BEGIN), content.find(END)
-    if start < 0 or end < start:
-        raise ValueError(f"{document} has no place for the tables: it needs the lines {BEGIN} and {END}.")
-    write_text(document, f"{content[: start + len(BEGIN)]}\n\n{text}\n{content[end:]}")
 
 
 def verdicts(kept: Mapping[str, list[Row]]) -> dict[str, dict[str, bool]]:

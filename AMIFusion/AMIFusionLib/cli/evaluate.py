@@ -1,0 +1,113 @@
+"""``amifusion evaluate``: measure a model beside free alternatives and recorded peers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from .failures import explained
+from .options import existing_file
+
+T = TypeVar("T")
+
+_SUSPICIOUS = 0.01
+"""From this relative difference on, recorded measures are of other data than ours."""
+
+
+def evaluate(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for measures, tables and contact sheets.")],
+    model: Annotated[
+        Path | None,
+        typer.Argument(exists=True, dir_okay=False, help="The model file; by default the bundled one."),
+    ] = None,
+    license_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--license", exists=True, dir_okay=False, help="Its license; the bundled model comes with one. Without a "
+            "license the unlicensed result is measured.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder with a manifest.csv; without it the head phantom."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which of the manifest's cases.")] = "validation",
+    peers: Annotated[
+        Path | None, existing_file("Recorded measures of other methods, JSON; keeps to the slices it names.")
+    ] = None,
+    phantom: Annotated[bool, typer.Option(help="Measure how the head phantom's lesions are kept.")] = True,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Measure with so many; by default one for each CPU core, 8 at most.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Measure a model's results and rank them among free alternatives and recorded peers."""
+    if data is None and not phantom:
+        raise typer.BadParameter("Give --data, or leave --no-phantom out.")
+    if data is None and peers is not None:
+        raise typer.BadParameter("Recorded measures need the --data they were taken on.")
+    with explained():
+        import torch
+
+        from AMIFusionLib.evaluation.evaluate import EvaluationPlan, evaluate
+        from AMIFusionLib.evaluation.measuring import usable_processes
+        from AMIFusionLib.evaluation.phantom_pairs import EvaluationPhantom
+
+        torch.set_num_threads(1)
+        subject = _open(model, license_file)
+        recorded, cases = _plan(data, split, peers)
+        if phantom:
+            typer.echo("Making the head phantom.", err=True)
+        name = f"{data.resolve().name}, split {split}" if data else "head phantom"
+        plan = EvaluationPlan(name, cases, recorded, EvaluationPhantom() if phantom else None)
+        summary = evaluate(subject, plan, out, processes or min(usable_processes(), 8), _tracked)
+    _show(summary, out)
+
+
+def _open(model: Path | None, license_file: Path | None):
+    from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+    from AMIFusionLib.evaluation.subject import LICENSED, open_subject
+
+    if model is None:
+        model, license_file = MODEL_PATH, license_file or EVALUATION_LICENSE_PATH
+    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
+    subject = open_subject(model, text)
+    if subject.judged != LICENSED:
+        typer.echo("No license was given: the unlicensed, marked result is measured.", err=True)
+    return subject
+
+
+def _plan(data: Path | None, split: str, peers: Path | None):
+    """Recorded peers and planned cases."""
+    from AMIFusionLib.evaluation.cases import plan_cases
+    from AMIFusionLib.evaluation.ranking import read_peers
+
+    recorded = read_peers(peers) if peers else None
+    cases = plan_cases(data, split, recorded.slices if recorded else None) if data else []
+    if recorded and not recorded.slices.keys() & {case.kind for case in cases}:
+        raise ValueError(f"{peers} has no measures of a pair type of {data}. Leave --peers out.")
+    return recorded, cases
+
+
+def _tracked(steps: Iterable[T], count: int, name: str) -> Iterator[T]:
+    """A progress bar on standard error; where that is no terminal, a line when the work begins."""
+    with typer.progressbar(steps, length=count, label=f"{name} ({count})", file=sys.stderr) as bar:
+        yield from bar
+
+
+def _show(summary: dict, out: Path) -> None:
+    from AMIFusionLib.evaluation.report import headline
+
+    judged = summary["model"]["judged"]
+    typer.echo(f"{summary['model']['title']}, {judged}, SHA-256 {summary['model']['sha256'][:16]}")
+    for kind, pair in summary["pairs"].items():
+        typer.echo(headline(kind, pair, judged))
+        if (pair["difference_to_recorded"] or 0) > _SUSPICIOUS:
+            typer.echo(
+                f"amifusion: the recorded measures of {kind} are {100 * pair['difference_to_recorded']:.0f}% away from "
+                "those found here for the same methods: were they taken on these slices?", err=True,
+            )  # fmt: skip
+    typer.echo(f"Written to {out}")

@@ -1,0 +1,146 @@
+"""Measures of every fusion of a slice: the model's results and the free alternatives', on several processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+
+from .alternatives import ALTERNATIVES
+from .cases import EvaluationCase, SlicePair
+from .eight_bit import eight_bit
+from .metrics import fusion_metrics
+from .reader_metrics import hue_error
+from .structure_metrics import structural_similarity
+from .subject import LICENSED
+
+HUE_ERROR, PSNR_TO_LICENSED, SSIM_TO_LICENSED = "hue_error", "psnr_to_licensed", "ssim_to_licensed"
+"""What is measured beside ``metrics.fusion_metrics``."""
+
+Row = dict[str, "str | float"]
+"""pair, case, slice, method and the measures by their names."""
+
+
+@dataclass(frozen=True)
+class SliceJob:
+    """One slice to measure.
+
+    Attributes:
+        names: pair type, case and slice.
+        sources: both sources.
+        results: the model's results, (rows, columns) uint8 each.
+    """
+
+    names: tuple[str, str, str]
+    sources: SlicePair
+    results: dict[str, np.ndarray]
+
+
+class ProcessPool:
+    """Measures slices on several processes; a context manager.
+
+    Args:
+        processes: how many; with 1 the calling process does the work itself.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self._executor = None
+        if processes > 1:
+            # Forking a process in which PyTorch has started threads can hang.
+            self._executor = ProcessPoolExecutor(processes, get_context("spawn"), _prepare_process)
+
+    def __enter__(self) -> ProcessPool:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def measure(self, jobs: Iterable[SliceJob]) -> Iterator[list[Row]]:
+        """The rows of each slice, in order.
+
+        Raises:
+            OSError: a process was ended from outside, as it happens when memory runs out.
+        """
+        if self._executor is None:
+            yield from map(measure_slice, jobs)
+            return
+        try:
+            yield from self._executor.map(measure_slice, jobs)
+        except BrokenProcessPool:
+            raise OSError(
+                "A measuring process was ended from outside, perhaps for lack of memory. Try again with fewer of them."
+            ) from None
+
+
+def usable_processes() -> int:
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def slice_jobs(case: EvaluationCase, results: dict[str, np.ndarray]) -> Iterator[SliceJob]:
+    """The slices of a case on which there is something to see.
+
+    Args:
+        case: the sources.
+        results: of ``Subject.fuse`` for the case.
+    """
+    for index, name in enumerate(case.slices):
+        if case.first[index].any() or case.second[index].any():
+            shown = {result: stack[index] for result, stack in results.items()}
+            yield SliceJob((case.kind, case.case, name), case[index], shown)
+
+
+def alternative_fusions(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+    """Every free alternative's fusion of two images, (rows, columns) uint8, by name."""
+    return {name: eight_bit(fuse(first / 255, second / 255)) for name, fuse in ALTERNATIVES.items()}
+
+
+def measure_slice(job: SliceJob) -> list[Row]:
+    """Measure one slice, fused by the model and by every free alternative.
+
+    Returns:
+        A row for each of the model's results and each alternative: the measures of ``metrics.fusion_metrics``; the hue
+        error in degrees where a source is in color; PSNR in dB and SSIM to the licensed result where there is one,
+        both with a peak of 255. What is not defined is not a number.
+    """
+    first, second = job.sources.gray
+    licensed, rows = job.results.get(LICENSED), []
+    for method, fused in {**job.results, **alternative_fusions(first, second)}.items():
+        row: Row = dict(zip(("pair", "case", "slice"), job.names), method=method)
+        row.update(fusion_metrics(first, second, fused))
+        row[HUE_ERROR] = _hue_error(job.sources, fused)
+        compared = licensed is not None and method != LICENSED
+        row[PSNR_TO_LICENSED] = _signal_to_noise(licensed, fused) if compared else float("nan")
+        row[SSIM_TO_LICENSED] = _similarity(licensed, fused) if compared else float("nan")
+        rows.append(row)
+    return rows
+
+
+def _hue_error(sources: SlicePair, fused: np.ndarray) -> float:
+    return float("nan") if sources.colored is None else hue_error(sources.colored, sources.in_color(fused))
+
+
+def _signal_to_noise(expected: np.ndarray, found: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return float(peak_signal_noise_ratio(expected, found, data_range=255))
+
+
+def _similarity(expected: np.ndarray, found: np.ndarray) -> float:
+    return structural_similarity(expected.astype(np.float64), found.astype(np.float64))
+
+
+def _prepare_process() -> None:
+    torch.set_num_threads(1)
+    # Ctrl+C reaches every process of the terminal; only the one that the user started answers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

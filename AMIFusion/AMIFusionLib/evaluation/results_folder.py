@@ -1,0 +1,90 @@
+"""The folder of an evaluation's files, which appear all at once or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .measuring import Row
+
+MEASURES_NAME, SUMMARY_NAME, REPORT_NAME = "measures.csv", "evaluation.json", "evaluation.md"
+SHEETS_NAME, LESIONS_SHEET = "contact-sheets", "phantom-lesions"
+
+
+class ResultsFolder:
+    """Collects files aside and puts them in place at the end; a context manager.
+
+    Files of an earlier evaluation are replaced, its contact sheets removed; other files stay. When the block is left by
+    an exception, what was there before is there again.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._is_new = not folder.exists()
+
+    def __enter__(self) -> ResultsFolder:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._aside = Path(tempfile.mkdtemp(prefix=".part-", dir=self._folder))
+        return self
+
+    def __exit__(self, kind: type | None, *_) -> None:
+        try:
+            if kind is None:
+                self._put_in_place()
+        finally:
+            shutil.rmtree(self._aside, ignore_errors=True)
+            if self._is_new and not any(self._folder.iterdir()):
+                self._folder.rmdir()
+
+    def sheet(self, name: str) -> Path:
+        """Where to write a contact sheet of this name."""
+        (self._aside / SHEETS_NAME).mkdir(exist_ok=True)
+        return self._aside / SHEETS_NAME / f"{_file_name(name)}.png"
+
+    def write_measures(self, rows: Sequence[Row]) -> None:
+        """A line for each slice and method; what is not defined is left empty."""
+        with open(self._aside / MEASURES_NAME, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+    def write_summary(self, summary: Mapping) -> None:
+        """Means, ranks and what follows from them, as JSON."""
+        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+        (self._aside / SUMMARY_NAME).write_text(text + "\n", encoding="utf-8")
+
+    def write_report(self, tables: str) -> None:
+        """The tables as a document."""
+        (self._aside / REPORT_NAME).write_text(f"# Evaluation\n\n{tables}", encoding="utf-8")
+
+    def _put_in_place(self) -> None:
+        for sheet in (self._folder / SHEETS_NAME).glob("*.png"):
+            sheet.unlink()
+        for path in sorted(self._aside.rglob("*")):
+            target = self._folder / path.relative_to(self._aside)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                path.replace(target)
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _file_name(name: str) -> str:
+    """The name with nothing that a file system takes for something else."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
