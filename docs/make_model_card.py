@@ -31,17 +31,13 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
     stages = [stage(run) for run in arguments.runs]
-    text = "\n\n".join(
-        [
-            table(["", ""], model_facts(arguments.runs[-1], arguments.data).items()),
-            table(
-                ["Stage", *(str(number) for number in range(1, len(stages) + 1))],
-                ((name, *(each[name] for each in stages)) for name in stages[0]),
-            ),
-            f"Trained on {arguments.machine}.",
-        ]
-    )
-    write_between_markers(CARD_PATH, text)
+    head = ["Stage", *(str(number) for number in range(1, len(stages) + 1))]
+    parts = [
+        table(["", ""], model_facts(arguments.runs[-1], arguments.data).items()),
+        table(head, ((name, *(each[name] for each in stages)) for name in stages[0])),
+        f"Trained on {arguments.machine}.",
+    ]
+    write_between_markers(CARD_PATH, "\n\n".join(parts))
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

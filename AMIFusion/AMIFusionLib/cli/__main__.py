@@ -9,6 +9,7 @@ except ModuleNotFoundError:
         "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
     ) from None
 
+from .attack import attack
 from .demo import demo
 from .evaluate import evaluate
 from .license import license_commands
@@ -27,6 +28,7 @@ application.add_typer(model_commands, name="model")
 application.command()(train)
 application.command()(evaluate)
 application.command()(demo)
+application.command()(attack)
 
 
 def main() -> None:

@@ -32,8 +32,11 @@ from AMIFusionLib.training.run_folder import read_run
 from PIL import Image
 
 SMALL = {
-    "hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 48}, "batch_size": 2, "crop_size": 48, "steps": 500,
-}  # fmt: skip
+    "hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 48},
+    "batch_size": 2,
+    "crop_size": 48,
+    "steps": 500,
+}
 
 
 @pytest.fixture

@@ -1,0 +1,200 @@
+"""Runs the attacks against a model and keeps what each gave, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from AMIFusionLib.evaluation.eight_bit import eight_bit
+from AMIFusionLib.evaluation.mark_reader import MarkReader
+
+from .ablation import ablation_attempts
+from .attempt import Attempt
+from .averaging import averaging_attempts
+from .bench import Bench
+from .conditioning import conditioning_attempts
+from .distillation import distillation_attempts
+from .filling import filling_attempts
+from .filters import filter_attempts
+from .finetuning import head_starts
+from .keys import key_attempts, patch_attempts
+from .removal import removal_attempts
+from .scoring import Scorer
+from .templates import template_attempts
+from .views import mark_views
+
+FLOOR, VIEWS, FINETUNING = "free", "views", "k"
+LICENSED, UNLICENSED = "Licensed result", "Unlicensed result"
+
+ATTACKS: dict[str, tuple[str, Callable[[Bench, Path], Iterable[Attempt]]]] = {
+    "a": ("Wrong, near and random keys", lambda bench, _: key_attempts(bench)),
+    "b": ("Patched checks", lambda bench, _: patch_attempts(bench)),
+    "c": ("Search over the conditioning input", lambda bench, _: conditioning_attempts(bench)),
+    "d": ("Ablation of public tensors", lambda bench, _: ablation_attempts(bench)),
+    "e": ("Template and blend inversion", lambda bench, _: template_attempts(bench)),
+    "f": ("Averaging over outputs", lambda bench, _: averaging_attempts(bench)),
+    "g": ("Inpainting and filters", lambda bench, _: filter_attempts(bench)),
+    "h": ("Filling the marked pixels", lambda bench, _: filling_attempts(bench)),
+    "i": ("Removal network", removal_attempts),
+    "j": ("Distillation", distillation_attempts),
+}
+"""By letter: a name for the tables, and what runs it in a folder for trainings. Fine-tuning, k, is measured apart."""
+
+LETTERS = (*ATTACKS, FINETUNING)
+
+Row = dict[str, object]
+"""One line of the tables: attack, method, kind, settings and all figures."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One attack that is done: its letter, its rows, and whether they were there already."""
+
+    letter: str
+    rows: list[Row]
+    seconds: float
+    was_kept: bool
+
+    @property
+    def failed(self) -> int:
+        """How many results are not withstood; of what is free, none."""
+        return sum(row.get("passes") is False for row in self.rows)
+
+
+class AttackSuite:
+    """Runs attacks into a folder.
+
+    Args:
+        bench: the model and its slices.
+        words: what the mark says, for the reader.
+        folder: where results, pictures and trainings are kept.
+        reader: reads marks; the default is an OCR engine.
+    """
+
+    def __init__(self, bench: Bench, words: Sequence[str], folder: Path, reader: MarkReader | None = None) -> None:
+        self._bench = bench
+        self._words = list(words)
+        self._reader = reader or MarkReader(words)
+        self._folder = folder
+        self.fingerprint = _fingerprint(bench, words)
+        self._scorer: Scorer | None = None
+
+    def run(self, letters: Sequence[str]) -> Iterator[Progress]:
+        """Run attacks in order, before them what anyone has for free and how visible the mark is.
+
+        Raises:
+            ValueError: a letter that is no attack.
+        """
+        unknown = [letter for letter in letters if letter not in LETTERS]
+        if unknown:
+            raise ValueError(f"There is no attack '{unknown[0]}'. Choose from {', '.join(LETTERS)}.")
+        for letter in (FLOOR, VIEWS, *letters):
+            started, was_kept = time.monotonic(), self._kept(letter) is not None
+            if not was_kept:
+                self._keep(letter, self._rows(letter))
+            yield Progress(letter, self._kept(letter), time.monotonic() - started, was_kept)
+
+    def kept(self) -> dict[str, list[Row]]:
+        """The rows of all that was run on this model with this effort, by letter, free alternatives first."""
+        found = {letter: self._kept(letter) for letter in (FLOOR, VIEWS, *LETTERS)}
+        return {letter: rows for letter, rows in found.items() if rows is not None}
+
+    def setting(self) -> dict[str, object]:
+        """On what the attacks were run, for the report."""
+        counts = {name: {kind: len(part[kind].first) for kind in self._bench.kinds}
+                  for name, part in (("reported", self._bench.reported), ("tuning", self._bench.tuning))}  # fmt: skip
+        model = self._bench.model
+        return {"model": model.description.model_id, "sha256": model.sha256, "words": self._words, **counts,
+                "effort": dataclasses.asdict(self._bench.effort)}  # fmt: skip
+
+    def _rows(self, letter: str) -> list[Row]:
+        if letter == VIEWS:
+            return list(mark_views(self._bench))
+        trainings = self._folder / "trainings" / self.fingerprint
+        if letter == FINETUNING:
+            return [
+                {"attack": letter, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
+                for start in head_starts(self._bench, trainings)
+            ]
+        attempts = list(self._free() if letter == FLOOR else ATTACKS[letter][1](self._bench, trainings))
+        self._draw(letter, attempts)
+        rows = [
+            {"attack": letter, "method": attempt.method, "kind": attempt.kind, "settings": attempt.settings,
+             **dataclasses.asdict(self.scorer.score(attempt))} for attempt in attempts
+        ]  # fmt: skip
+        # There is nothing to withstand in what is free.
+        return [{**row, "passes": None} for row in rows] if letter == FLOOR else rows
+
+    @property
+    def scorer(self) -> Scorer:
+        """Made when first needed: it measures the free alternatives."""
+        if self._scorer is None:
+            self._scorer = Scorer(self._bench, self._reader)
+        return self._scorer
+
+    def _free(self) -> Iterator[Attempt]:
+        """The licensed result itself, for the reader's false alarms; the unlicensed one; the free alternatives."""
+        for kind in self._bench.kinds:
+            slices = self._bench.reported[kind]
+            for name, images in ((LICENSED, slices.licensed), (UNLICENSED, slices.unlicensed)):
+                yield Attempt(name, kind, {}, images, images)
+            yield from self.scorer.floors[kind]
+
+    def _kept(self, letter: str) -> list[Row] | None:
+        path = self._path(letter)
+        if not path.exists():
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content["rows"] if content["fingerprint"] == self.fingerprint else None
+
+    def _keep(self, letter: str, rows: list[Row]) -> None:
+        content = {"fingerprint": self.fingerprint, "rows": rows}
+        write_text(self._path(letter), json.dumps(content, indent=1, default=_plain) + "\n")
+
+    def _path(self, letter: str) -> Path:
+        return self._folder / "results" / f"{letter}.json"
+
+    def _draw(self, letter: str, attempts: list[Attempt]) -> None:
+        """A picture to judge attempts by: a row for each method, two slices of each pair type."""
+        rows: dict[str, list[np.ndarray]] = {}
+        for attempt in attempts:
+            shown = attempt.corrected[[0, len(attempt.corrected) // 2]]
+            margin = ((0, 0), *((attempt.margin,) * 2,) * 2)
+            rows.setdefault(attempt.method, []).extend(np.pad(shown, margin))
+        picture = Image.fromarray(np.concatenate([eight_bit(np.concatenate(row, axis=1)) for row in rows.values()]))
+        path = self._folder / "pictures" / f"{letter}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file at once or not at all; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
+    """Names what results belong to: model, effort, words and slices."""
+    digest = hashlib.sha256(json.dumps([bench.model.sha256, dataclasses.asdict(bench.effort), list(words)]).encode())
+    for kind in bench.kinds:
+        for slices in (bench.tuning[kind], bench.reported[kind]):
+            digest.update(eight_bit(slices.first).tobytes() + eight_bit(slices.licensed).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON.")
