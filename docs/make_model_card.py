@@ -1,6 +1,6 @@
 """Write what the bundled model's training was into the model card.
 
-    PYTHONPATH=AMIFusion python docs/make_model_card.py DATA_FOLDER "what it was trained on" COARSE_RUN FINE_RUN
+    PYTHONPATH=AMIFusion python docs/make_model_card.py DATA_FOLDER "what it was trained on" RUN_FOLDER...
 
 The last run folder is the one that the bundled model was sealed from; one of another network is refused.
 """
