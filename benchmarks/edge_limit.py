@@ -19,7 +19,7 @@ from AMIFusionLib.evaluation.cases import plan_cases
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.training.measures import EdgeMeasures, edge_measures
-from measuring import markdown_table, write_part
+from measuring import PAGE, markdown_table, write_part
 from torch import Tensor
 
 SHOWN = ("Qabf", "Qmin", "Nabf", "SSIM", "VIF", "MI", "SCD")
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--split", default="validation")
     parser.add_argument("--every", type=int, default=8, help="Take one of so many slices.")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
     text = table(arguments.data, arguments.split, arguments.every, arguments.steps)
     write_part(f"{_MEANING}\n\n{text}", arguments.out)

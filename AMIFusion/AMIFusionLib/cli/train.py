@@ -19,23 +19,24 @@ def train(
     configuration: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Settings, JSON; the default trains as bundled.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
     start: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a training to begin with.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Train licensed and unlicensed behavior together; run again to go on where it was left."""
-    import torch
     from rich.console import Console
     from rich.progress import Progress
 
-    from AMIFusionLib.training.configuration import TrainingConfiguration
-    from AMIFusionLib.training.dataset import load_pairs
-    from AMIFusionLib.training.loop import Trainer
-
-    torch.set_num_threads(threads)
     with explained(), Progress(console=Console(stderr=True)) as progress:
+        import torch
+
+        from AMIFusionLib.training.configuration import TrainingConfiguration
+        from AMIFusionLib.training.dataset import load_pairs
+        from AMIFusionLib.training.loop import Trainer
+
+        torch.set_num_threads(threads)
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
         pairs = load_pairs(data, "train")
         trainer = Trainer(settings, pairs, folder, device, start)

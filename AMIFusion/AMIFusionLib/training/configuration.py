@@ -104,6 +104,8 @@ class TrainingConfiguration:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise ValueError(f"'{name}' must be a whole number of at least {least}")
+        if not isinstance(self.architecture, str):
+            raise ValueError("'architecture' must be a name")
         if not 0 < self.learning_rate < math.inf or not 0 <= self.tampered_share <= 1:
             raise ValueError("'learning_rate' must be above 0 and 'tampered_share' between 0 and 1")
         if not 0 <= self.mixed_precision_share <= 1:
@@ -112,9 +114,20 @@ class TrainingConfiguration:
             raise ValueError("'licensed_weights' must be numbers")
         if not all(type(value) is int and value > 0 for value in self.hyperparameters.values()):
             raise ValueError("'hyperparameters' must be whole numbers above 0")
+        if self.crop_size < 2 * self.hyperparameters.get("scale", 1):
+            raise ValueError("'crop_size' must be at least twice the network's 'scale'")
         if "mark_size" not in self.hyperparameters or not all(isinstance(line, str) for line in self.mark):
             raise ValueError("'hyperparameters' must have a mark_size, and 'mark' must be lines of text or one picture")
 
     def to_json(self) -> str:
         """The same as text that ``load`` reads."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+BUNDLED_STAGES = ("coarse", "fine", "finish")
+"""The stages of the bundled model's training, each of which begins with the one before."""
+
+
+def bundled_stage(name: str) -> TrainingConfiguration:
+    """The settings of one of the ``BUNDLED_STAGES``."""
+    return TrainingConfiguration.load(Path(__file__).with_name(f"bundled_model_{name}.json"))

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from .manifest import ManifestRow, read_manifest, read_pair
 
+_MOST_TRIES = 1000
+"""Places looked at for a crop that shows something, before a case is refused."""
+
 
 @dataclass(frozen=True)
 class TrainingPair:
@@ -90,13 +93,17 @@ class CropSampler:
         """One crop that shows something of either source, shifted, turned and toned at random."""
         random, size = self._generator, self._crop_size
         pair = self._pair()
-        while True:
+        for _ in range(_MOST_TRIES):
             index = random.integers(len(pair.first))
             top, left = (random.integers(extent - size + 1) for extent in pair.first.shape[1:])
             window = (index, slice(top, top + size), slice(left, left + size))
             first, second = pair.first[window], pair.second[window]
             if (first > 0.02).mean() + (second > 0.02).mean() > 0.2:
                 break
+        else:
+            raise ValueError(
+                f"Hardly any part of {pair.name} shows something. Take the case out of the manifest, or crop its field."
+            )
         height, width = pair.first.shape[1:]
         rows = np.arange(top, top + size, dtype=np.float32) - (height - 1) / 2
         columns = np.arange(left, left + size, dtype=np.float32) - (width - 1) / 2

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from AMIFusionLib.fusion.devices import select_device
 from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM_PIXELS, sample_tile
 
 from .configuration import TrainingConfiguration
@@ -57,13 +59,14 @@ class Trainer:
         configuration: what to train.
         pairs: what to train on.
         folder: where checkpoint, log and parameters go; made if it is not there.
-        device: "cpu" or "cuda".
+        device: a name of ``fusion.devices.available_devices``, or "auto".
         start: the folder of a run whose parameters to begin with, instead of random ones; its mark is not taken.
 
     Raises:
         ValueError: the folder holds a run with other settings, a slice is smaller than a crop, or the run to start
-            from is of another network.
+            from is of another network; in ``run``, a spoiled checkpoint or a training that diverges.
         FileNotFoundError: there is no run to start from.
+        DeviceUnavailableError: no such device here.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Trainer:
         torch.manual_seed(configuration.seed)
         self._configuration = configuration
         self._folder = folder
-        self._device = torch.device(device)
+        self._device = select_device(device)
         self._random = np.random.default_rng(configuration.seed)
         self._sampler = CropSampler(pairs, configuration.crop_size, configuration.batch_size, self._random)
         self._network = self._new_network()
@@ -108,7 +111,7 @@ class Trainer:
             self._step += 1
             after_step(self._step)
             if self._step % _CHECKPOINT_EVERY == 0 or self._step == steps:
-                mean = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
+                mean = {name: float(np.nanmean([each[name] for each in terms])) for name in terms[0]}
                 seconds = time.monotonic() - started
                 self._log(seconds, mean)
                 self._save()
@@ -123,6 +126,8 @@ class Trainer:
         crops = self._sampler.draw()
         self._optimizer.zero_grad()
         loss, terms = self._licensed_loss(crops)
+        if not torch.isfinite(loss):
+            raise self._diverged()
         # The unlicensed behavior is the easier one to learn.
         if self._step % self._configuration.unlicensed_every == 0:
             unlicensed = self._unlicensed_loss(crops)
@@ -137,7 +142,14 @@ class Trainer:
     def _licensed_loss(self, crops: Crops) -> tuple[Tensor, dict[str, float]]:
         first, second = crops.first.to(self._device), crops.second.to(self._device)
         fused = self._fuse("sealed", first, second, torch.zeros_like(first))
+        if not torch.isfinite(fused).all():
+            raise self._diverged()
         return licensed_objective(first, second, fused, self._configuration.licensed_weights)
+
+    def _diverged(self) -> ValueError:
+        return ValueError(
+            f"The training diverged at step {self._step}. Lower its 'learning_rate' and train into another folder."
+        )
 
     def _unlicensed_loss(self, crops: Crops) -> Tensor:
         half = (self._configuration.batch_size + 1) // 2
@@ -188,7 +200,8 @@ class Trainer:
     def _begin_with(self, run: TrainedNetwork) -> None:
         """Take a run's learned values over."""
         settings = self._configuration
-        if (run.architecture, run.hyperparameters) != (settings.architecture, settings.hyperparameters):
+        same = (run.architecture, run.hyperparameters) == (settings.architecture, settings.hyperparameters)
+        if not same or run.public.keys() != self._values["public"].keys():
             raise ValueError("The run to start from is of another network: architecture or hyper-parameters differ.")
         for which, values in (("public", run.public), ("sealed", run.sealed)):
             for name, value in self._values[which].items():
@@ -231,13 +244,17 @@ class Trainer:
         os.replace(temporary, self._folder / PARAMETERS_NAME)
 
     def _restore(self) -> None:
-        checkpoint = torch.load(self._folder / CHECKPOINT_NAME, map_location=self._device, weights_only=True)
-        for which, values in checkpoint["values"].items():
-            for name, value in values.items():
-                self._values[which][name].data.copy_(value)
-        self._optimizer.load_state_dict(checkpoint["optimizer"])
-        self._random.bit_generator.state = checkpoint["random"]
-        self._step = checkpoint["step"]
+        try:
+            checkpoint = torch.load(self._folder / CHECKPOINT_NAME, map_location=self._device, weights_only=True)
+            for which, values in checkpoint["values"].items():
+                for name, value in values.items():
+                    self._values[which][name].data.copy_(value)
+            self._optimizer.load_state_dict(checkpoint["optimizer"])
+            self._random.bit_generator.state = checkpoint["random"]
+            self._step = checkpoint["step"]
+        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError):
+            path = self._folder / CHECKPOINT_NAME
+            raise ValueError(f"{path} is not what a training wrote. Delete it, or train into another folder.") from None
         if self._step > self._configuration.steps:
             raise ValueError(
                 f"{self._folder} has been trained for {self._step} steps already, and {self._configuration.steps} were "

@@ -384,7 +384,6 @@ def test_mark_is_followed_through_the_volume(switchable):
 
 
 def test_bundled_models_mark_is_read_without_a_license_and_not_with_one(wholebrain):
-    pytest.importorskip("rapidocr", reason="the OCR engine is not installed: pip install 'amifusion[evaluation]'")
     license_text = EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")
     bench = Bench(read_model(MODEL_PATH), license_text, wholebrain, Effort(reported=2, tuning=1))
     scorer = Scorer(bench, MarkReader(["AMIF", "UNLICENSED"]))

@@ -54,7 +54,6 @@ def test_reader_needs_words(words):
 
 
 def test_engine_reads_marks_and_nothing_where_there_is_none():
-    pytest.importorskip("rapidocr", reason="the OCR engine is not installed: pip install 'amifusion[evaluation]'")
     reader = MarkReader(["AMIF", "UNLICENSED"])
     tile = mark_from_text(["AMIF", "UNLICENSED"], 192)
     plain = 0.4 * np.stack([texture(seed) for seed in (1, 2, 3)]) / 255

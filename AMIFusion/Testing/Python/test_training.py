@@ -1,8 +1,8 @@
 """Training: measures, the mark, targets, reproducibility and resuming."""
 
+import dataclasses
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +10,7 @@ import SimpleITK
 import torch
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.fusion.network import build_network
-from AMIFusionLib.training import configuration as configuration_module
-from AMIFusionLib.training.configuration import TrainingConfiguration
+from AMIFusionLib.training.configuration import BUNDLED_STAGES, TrainingConfiguration, bundled_stage
 from AMIFusionLib.training.dataset import CropSampler, load_pairs
 from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
 from AMIFusionLib.training.intensity_measures import (
@@ -303,14 +302,11 @@ def test_real_data_loads(wholebrain):
 
 
 def test_bundled_settings_can_be_loaded_and_the_first_stage_is_the_default():
-    folder = Path(configuration_module.__file__).parent
-    coarse, fine = (TrainingConfiguration.load(folder / f"bundled_model_{stage}.json") for stage in ("coarse", "fine"))
+    coarse, *later = map(bundled_stage, BUNDLED_STAGES)
     assert coarse == TrainingConfiguration()
-    assert (fine.architecture, fine.hyperparameters, fine.mark) == (
-        coarse.architecture,
-        coarse.hyperparameters,
-        coarse.mark,
-    )
+    for settings in later:
+        for name in ("architecture", "hyperparameters", "mark"):
+            assert getattr(settings, name) == getattr(coarse, name)
 
 
 def test_training_may_begin_with_another_run(tmp_path, data_folder):
@@ -329,3 +325,18 @@ def test_training_may_begin_with_another_run(tmp_path, data_folder):
     with pytest.raises(FileNotFoundError, match="no configuration.json"):
         Trainer(settings, pairs, tmp_path / "third", start=tmp_path / "nowhere")
     assert not (tmp_path / "third").exists()
+
+
+def test_what_cannot_be_trained_is_said_in_a_sentence(tmp_path, data_folder):
+    pairs = load_pairs(data_folder, "train")
+    with pytest.raises(ValueError, match="no device 'gpu'"):
+        Trainer(TrainingConfiguration(**SMALL), pairs, tmp_path / "run", device="gpu")
+    with pytest.raises(ValueError, match="diverged at step .* Lower its 'learning_rate'"):
+        train(tmp_path / "wild", data_folder, learning_rate=1e30, steps=50)
+    empty = [dataclasses.replace(pair, first=0 * pair.first, second=0 * pair.second) for pair in pairs]
+    with pytest.raises(ValueError, match="Hardly any part of ct-mri 1"):
+        list(Trainer(TrainingConfiguration(**SMALL), empty, tmp_path / "empty").run())
+    train(tmp_path / "spoiled", data_folder, steps=1)
+    (tmp_path / "spoiled" / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match="not what a training wrote"):
+        train(tmp_path / "spoiled", data_folder, steps=2)

@@ -77,4 +77,10 @@ def _changed_run(bench: Bench, slices: Slices, changes: list[Change], marked: bo
         where = Ellipsis if channel is None else channel
         value[where] = OPERATIONS[operation](value[where], random)
         values[tensor] = value
-    return run(bench.network(values), slices.first, slices.second, slices.marks if marked else 0 * slices.marks)
+    network = bench.network(values)
+    if "mark" in values:
+        # The network takes its mark as a plane; one place of the tile stands for all.
+        marks = network.mark_field(*bench.slice_shape)[0].numpy()
+    else:
+        marks = slices.marks
+    return run(network, slices.first, slices.second, marks if marked else 0 * slices.marks)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
-from AMIFusionLib.training.configuration import TrainingConfiguration
+from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import Attempt, tuned
@@ -64,7 +64,7 @@ def distance(target: str, first: Tensor, second: Tensor, fused: Tensor, aim: Ten
     """
     if target != "fusion measures":
         return functional.mse_loss(fused, aim)
-    return licensed_objective(first, second, fused, TrainingConfiguration().licensed_weights)[0]
+    return licensed_objective(first, second, fused, bundled_stage(BUNDLED_STAGES[-1]).licensed_weights)[0]
 
 
 def aim_of(target: str, slices: Slices) -> np.ndarray:

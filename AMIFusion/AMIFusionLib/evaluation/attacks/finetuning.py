@@ -6,7 +6,7 @@ gets there from the public parameters: the head start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from AMIFusionLib.training.configuration import TrainingConfiguration
+from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import psnr
-from .bench import Bench, run
+from .bench import Bench, Slices, run
 from .learned import Crops, trained
 
 ALLOWED_HEAD_START = 1.0
@@ -92,9 +92,10 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     for steps in bench.effort.finetuning_steps:
         best = {}
         for start, tried in ways.items():
-            results = {way: _nearness(bench, _retrained(bench, folder, way, steps), way.marked) for way in tried}
-            chosen = max(results, key=lambda way: np.mean(list(results[way].values())))
-            best[start] = results[chosen]
+            networks = {way: _retrained(bench, folder, way, steps) for way in tried}
+            tuned = {way: _nearness(network, way.marked, bench.tuning) for way, network in networks.items()}
+            chosen = max(tuned, key=lambda way: np.mean(list(tuned[way].values())))
+            best[start] = _nearness(networks[chosen], chosen.marked, bench.reported)
             ways[start] = [way for way in tried if _is_still_tried(way, chosen, steps)]
         for kind in bench.kinds:
             yield HeadStart(kind, steps, best[True][kind], best[False][kind])
@@ -116,7 +117,7 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
         for name, value in network.named_parameters():
             if value.requires_grad:
                 value.data.copy_(given[name])
-    weights = TrainingConfiguration().licensed_weights
+    weights = bundled_stage(BUNDLED_STAGES[-1]).licensed_weights
 
     def loss(random: np.random.Generator) -> Tensor:
         batch = crops.draw(random)
@@ -127,11 +128,10 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
     return trained(network, steps, way.rate, loss, folder / f"finetuning-{name}", seed=steps)
 
 
-def _nearness(bench: Bench, network: nn.Module, marked: bool) -> dict[str, float]:
-    """Mean PSNR to the licensed results on the measured slices, by pair type."""
+def _nearness(network: nn.Module, marked: bool, parts: Mapping[str, Slices]) -> dict[str, float]:
+    """Mean PSNR to the licensed results, by pair type."""
     results = {}
-    for kind in bench.kinds:
-        slices = bench.reported[kind]
+    for kind, slices in parts.items():
         fused = run(network, slices.first, slices.second, slices.marks if marked else 0 * slices.marks)
         results[kind] = float(psnr(slices.licensed, fused).mean())
     return results

@@ -111,10 +111,11 @@ def _before(rows: Sequence[Row], views: Sequence[Row]) -> str:
         enough = row["psnr"] <= MOST_PSNR and row["ssim"] <= MOST_SSIM and row["readable"] >= LEAST_READ
         seen = {view["view"]: view for view in views if view["kind"] == row["kind"]}
         across = [f"{view['visibility']:.2f} ({view['licensed_visibility']:.2f})" for view in seen.values()]
-        lines.append([row["kind"], f"{row['psnr']:.1f}", f"{row['ssim']:.2f}", f"{row['readable']:.0%}",
+        lines.append([row["kind"], f"{row['psnr']:.1f}", f"{row['ssim']:.2f}", f"{row['accuracy']:.2f}",
+                      f"{row['readable']:.0%}",
                       f"{false_alarms:.0%}", *across, _yes(enough)])  # fmt: skip
     cuts = [f"mark, {view}" for view in dict.fromkeys(view["view"] for view in views)]
-    head = ["Pair", "PSNR, dB", "SSIM", "read", "read off licensed results", *cuts, "as wanted"]
+    head = ["Pair", "PSNR, dB", "SSIM", "character accuracy", "read", "read off licensed results", *cuts, "as wanted"]
     wanted = (
         f"Wanted: at most {MOST_PSNR:g} dB and an SSIM of {MOST_SSIM}, read in at least {LEAST_READ:.0%} of slices."
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.eight_bit import eight_bit
-from AMIFusionLib.evaluation.mark_reader import MarkReader
+from AMIFusionLib.evaluation.mark_reader import READ_FROM, MarkReader
 from AMIFusionLib.evaluation.structure_metrics import structural_similarity
 
 from .attempt import Attempt, corrected, cut, psnr
@@ -30,6 +30,7 @@ class Score:
         psnr, corrected_psnr: dB to the licensed result.
         ssim: of the corrected result to the licensed one.
         visibility: Pearson's correlation of the corrected result with the mark.
+        accuracy: mean character accuracy with which the mark is read off corrected results.
         readable: share of corrected results off which the mark can be read.
         gain, corrected_gain: dB over the best free alternative; compared like with like, so that what a correction
             gives any image is not taken for what the attack gives.
@@ -41,6 +42,7 @@ class Score:
     corrected_psnr: float
     ssim: float
     visibility: float
+    accuracy: float
     readable: float
     gain: float
     corrected_gain: float
@@ -62,7 +64,8 @@ class Scorer:
         licensed, marks = (cut(part, attempt.margin) for part in (slices.licensed, slices.marks))
         values = [float(psnr(licensed, images).mean()) for images in (attempt.plain, attempt.corrected)]
         gains = [float(value - best) for value, best in zip(values, self._best_free(attempt.kind, attempt.margin))]
-        readable = self._reader.share_read(eight_bit(attempt.corrected))
+        accuracies = [self._reader.accuracy(image) for image in eight_bit(attempt.corrected)]
+        readable = float(np.mean(np.array(accuracies) >= READ_FROM))
         shares = [readable]
         if gains[0] > ALLOWED_GAIN:
             shares.append(self._reader.share_read(eight_bit(attempt.plain)))
@@ -70,6 +73,7 @@ class Scorer:
             *values,
             ssim=_similarity(licensed, attempt.corrected),
             visibility=visibility(attempt.corrected, marks),
+            accuracy=float(np.mean(accuracies)),
             readable=readable,
             gain=gains[0],
             corrected_gain=gains[1],

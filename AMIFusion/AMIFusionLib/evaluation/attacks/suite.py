@@ -151,17 +151,13 @@ class AttackSuite:
 
     def _kept(self, letter: str) -> list[Row] | None:
         path = self._path(letter)
-        if not path.exists():
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["rows"] if content["fingerprint"] == self.fingerprint else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def _keep(self, letter: str, rows: list[Row]) -> None:
-        content = {"fingerprint": self.fingerprint, "rows": rows}
-        write_text(self._path(letter), json.dumps(content, indent=1, default=_plain) + "\n")
+        write_text(self._path(letter), json.dumps(rows, indent=1, default=_plain) + "\n")
 
     def _path(self, letter: str) -> Path:
-        return self._folder / "results" / f"{letter}.json"
+        return self._folder / "results" / self.fingerprint / f"{letter}.json"
 
     def _draw(self, letter: str, attempts: list[Attempt]) -> None:
         """A picture to judge attempts by: a row for each method, two slices of each pair type."""
@@ -179,7 +175,8 @@ class AttackSuite:
 def write_text(path: Path, text: str) -> None:
     """Write a file at once or not at all; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
+    # Two runs may share a folder.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
