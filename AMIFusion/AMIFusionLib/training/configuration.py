@@ -29,6 +29,8 @@ class LicensedWeights:
     entropy: float = 0.8
     contrast: float = 5.0
     detail: float = 5.0
+    overshoot: float = 0.0
+    pattern: float = 0.0
     intensity: float = 0.5
     tolerated_artifacts: float = 0.035
     contrast_goal: float = 1.08

@@ -56,6 +56,8 @@ def licensed_objective(
         "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weights.contrast_goal - contrast),
         "detail": functional.relu(weights.detail_goal - detail),
+        "overshoot": _overshoot(fused, brightest, torch.minimum(first, second)),
+        "pattern": _pattern(fused - brightest),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
     }
     means = {name: value.mean() for name, value in terms.items()}
@@ -67,6 +69,20 @@ def licensed_objective(
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     """Distance of a marked result to what ``degradation.unlicensed_target`` asks for, values and edges alike."""
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
+
+
+def _overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
+    """How far pixels lie above or below everything that either source has within two pixels: halos and rings."""
+    ceiling = functional.max_pool2d(brightest, 5, stride=1, padding=2)
+    floor = -functional.max_pool2d(-darkest, 5, stride=1, padding=2)
+    return (functional.relu(fused - ceiling) + functional.relu(floor - fused)).mean(dim=(1, 2, 3))
+
+
+def _pattern(difference: Tensor) -> Tensor:
+    """Spread of the means over each phase of a grid of 4 x 4 pixels: a checkerboard, which no measure minds."""
+    height, width = (extent - extent % 4 for extent in difference.shape[-2:])
+    phases = functional.pixel_unshuffle(difference[..., :height, :width], 4)
+    return phases.mean(dim=(2, 3)).std(dim=1)
 
 
 def _inner(image: Tensor) -> Tensor:

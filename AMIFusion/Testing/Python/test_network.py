@@ -34,6 +34,14 @@ def test_any_size_gives_that_size_in_range(network, size):
     assert fused.min() >= 0 and fused.max() <= 1 and fused.std() > 0
 
 
+def test_no_border_is_drawn(network):
+    """A constant image stays constant up to its edges: padding repeats what is there instead of adding zeros."""
+    flat = torch.full((1, 1, 34, 40), 0.4)
+    fused = network(flat, flat, torch.zeros(1, 1, 34, 40))
+    blocks = fused.unfold(2, 2, 2).unfold(3, 2, 2)
+    torch.testing.assert_close(blocks, blocks[:, :, :1, :1].expand_as(blocks), atol=1e-6, rtol=0)
+
+
 def test_exactly_zero_where_both_sources_are_zero_unless_the_mark_reaches_there():
     first = torch.zeros(1, 1, 32, 32)
     first[..., 8:20, 8:20] = torch.rand(12, 12)

@@ -10,7 +10,7 @@ import SimpleITK
 import torch
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.fusion.network import build_network
-from AMIFusionLib.training.configuration import BUNDLED_STAGES, TrainingConfiguration, bundled_stage
+from AMIFusionLib.training.configuration import BUNDLED_STAGES, LicensedWeights, TrainingConfiguration, bundled_stage
 from AMIFusionLib.training.dataset import CropSampler, load_pairs
 from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
 from AMIFusionLib.training.intensity_measures import (
@@ -27,6 +27,7 @@ from AMIFusionLib.training.measures import (
     sum_of_correlations_of_differences,
     visual_information_fidelity,
 )
+from AMIFusionLib.training.objective import licensed_objective
 from AMIFusionLib.training.run_folder import read_run
 from PIL import Image
 
@@ -124,6 +125,25 @@ def test_following_a_measures_gradient_improves_it(name):
     (gradient,) = torch.autograd.grad(before.sum(), fused)
     assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
     assert MEASURES[name](first, second, fused + 1e-4 * gradient / gradient.abs().max()) > before
+
+
+def test_objective_minds_halos_checkerboards_and_lines_at_the_border():
+    first, second = image_pair()
+    plain = torch.maximum(first, second)
+    checkered = plain.clone()
+    checkered[..., ::2, ::2] += 0.05
+    ringing = (plain + 0.1 * torch.sign(plain - gaussian_blur(plain, 3))).clamp(0, 1)
+    lined = plain.clone()
+    lined[..., -1] = 1 - lined[..., -1]
+    terms = {
+        name: licensed_objective(first, second, image, LicensedWeights())[1]
+        for name, image in {"plain": plain, "checkered": checkered, "ringing": ringing, "lined": lined}.items()
+    }
+    assert terms["plain"]["overshoot"] == 0 and terms["plain"]["pattern"] == pytest.approx(0, abs=1e-6)
+    assert terms["checkered"]["pattern"] > 0.01 and terms["ringing"]["overshoot"] > 0.01
+    # A line at the border gains nothing.
+    for name in ("detail", "contrast", "entropy", "information"):
+        assert terms["lined"][name] == pytest.approx(terms["plain"][name])
 
 
 def test_text_mark_fills_its_tile():

@@ -78,9 +78,6 @@ def _changed_run(bench: Bench, slices: Slices, changes: list[Change], marked: bo
         value[where] = OPERATIONS[operation](value[where], random)
         values[tensor] = value
     network = bench.network(values)
-    if "mark" in values:
-        # The network takes its mark as a plane; one place of the tile stands for all.
-        marks = network.mark_field(*bench.slice_shape)[0].numpy()
-    else:
-        marks = slices.marks
+    # The network takes its mark as a plane; of a changed tile, one place stands for all.
+    marks = network.mark_field(*bench.slice_shape)[0].numpy() if "mark" in values else slices.marks
     return run(network, slices.first, slices.second, marks if marked else 0 * slices.marks)
