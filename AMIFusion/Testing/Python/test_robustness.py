@@ -133,18 +133,6 @@ def test_no_artifact_under(condition, pairs, fuse):
         assert np.mean([IMAGE_CRITERIA[name](*pair, fused[which]) for which, pair in tried.items()]) <= 0, name
 
 
-KNOWN_WEAKNESSES = {
-    "lost smooth gray": "a smooth gray of 0.1 to 0.3 is lost where the other source is 0, if noise is below 0.01",
-    "halo": "a uniform gray becomes darker toward a bright ring that the other source shows beside black",
-}
-"""What the bundled model does not reach. The mark is strict: a model that does must lose its entry here."""
-
-
-def expecting(weakness):
-    """Marks a test that a known weakness makes fail."""
-    return pytest.mark.xfail(weakness in KNOWN_WEAKNESSES, strict=True, reason=KNOWN_WEAKNESSES.get(weakness, ""))
-
-
 @pytest.mark.parametrize("name", ["swap", "flip"])
 def test_change_of_the_sources_changes_the_result_alike(name, pairs, fuse):
     values = {which: FUSION_CRITERIA[name](fuse, *pair) for which, pair in pairs.items()}
@@ -156,7 +144,6 @@ def test_nothing_beside_a_source_changes_it_little(fuse, phantom_pairs):
         assert FUSION_CRITERIA["empty source"](fuse, *pair) <= LIMITS["empty source"]
 
 
-@expecting("lost smooth gray")
 def test_nothing_beside_a_real_source_changes_it_little(fuse, wholebrain):
     """SPECT is as smooth as no other source."""
     values = {case.kind: FUSION_CRITERIA["empty source"](fuse, *middle_of(case)) for case in real_cases(wholebrain)}
@@ -167,7 +154,7 @@ def test_large_slice_looks_as_its_smaller_self(fuse, large_pair):
     assert FUSION_CRITERIA["scale"](fuse, *large_pair) <= LIMITS["scale"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=expecting(name)) for name in OWN_CRITERIA])
+@pytest.mark.parametrize("name", OWN_CRITERIA)
 def test_uniform_and_noisy_images(name, fuse):
     assert OWN_CRITERIA[name](fuse) <= LIMITS[name]
 
