@@ -53,9 +53,11 @@ def network_call(device: str, batch: int) -> Callable[[], object]:
 
 def convolution_call(device: str, channels: int) -> Callable[[], object]:
     """One 3 x 3 convolution on as many values as 8 slices of 32 channels."""
-    convolution = torch.nn.Conv2d(channels, channels, 3, padding=1).to(device, torch.float16)
+    # Channels last is the faster order for half floats, and the network's own.
+    order = torch.channels_last
+    convolution = torch.nn.Conv2d(channels, channels, 3, padding=1).to(device, torch.float16, memory_format=order)
     features = torch.rand(8 * 32 // min(channels, 256), channels, SIZE, SIZE, device=device, dtype=torch.float16)
-    return torch.inference_mode()(partial(convolution, features))
+    return torch.inference_mode()(partial(convolution, features.contiguous(memory_format=order)))
 
 
 def engine_call(device: str) -> Callable[[], object]:

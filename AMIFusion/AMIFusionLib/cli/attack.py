@@ -42,12 +42,16 @@ def attack(
 
         from AMIFusionLib.evaluation.attacks.bench import QUICK, Effort
         from AMIFusionLib.evaluation.attacks.report import write_reports
-        from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
-        from AMIFusionLib.evaluation.report import write_between_markers
+        from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite, check_letters
+        from AMIFusionLib.evaluation.report import check_markers, write_between_markers
 
         torch.set_num_threads(threads)
+        letters = _parts(only) or LETTERS
+        check_letters(letters)
+        if document:
+            check_markers(document)
         suite = AttackSuite(_bench(model, license_file, data, QUICK if quick else Effort()), _parts(words), out)
-        for done in suite.run(_parts(only) or LETTERS):
+        for done in suite.run(letters):
             how = "kept from before" if done.was_kept else f"{done.seconds:.0f} s"
             typer.echo(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
         text = write_reports(suite, out)

@@ -38,14 +38,24 @@ def write_between_markers(path: Path, text: str) -> None:
         ValueError: the document has no such markers.
         OSError: it cannot be read or written.
     """
-    document = path.read_text(encoding="utf-8")
-    before, begin, rest = document.partition(TABLES_BEGIN)
+    before, after = check_markers(path)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(f"{before}{TABLES_BEGIN}\n\n{text}\n{TABLES_END}{after}", encoding="utf-8")
+    temporary.replace(path)
+
+
+def check_markers(path: Path) -> tuple[str, str]:
+    """What stands before and after a document's markers.
+
+    Raises:
+        ValueError: the document has no such markers.
+        OSError: it cannot be read.
+    """
+    before, begin, rest = path.read_text(encoding="utf-8").partition(TABLES_BEGIN)
     _, end, after = rest.partition(TABLES_END)
     if not begin or not end:
         raise ValueError(f"{path} has no place for tables: it needs the lines {TABLES_BEGIN} and {TABLES_END}.")
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
-    temporary.replace(path)
+    return before, after
 
 
 def headline(kind: str, pair: Mapping, judged: str) -> str:

@@ -69,14 +69,16 @@ class ResultsFolder:
         (self._aside / REPORT_NAME).write_text(f"# Evaluation\n\n{tables}", encoding="utf-8")
 
     def _put_in_place(self) -> None:
-        for sheet in (self._folder / SHEETS_NAME).glob("*.png"):
-            sheet.unlink()
+        former = set((self._folder / SHEETS_NAME).glob("*.png"))
         for path in sorted(self._aside.rglob("*")):
             target = self._folder / path.relative_to(self._aside)
             if path.is_dir():
                 target.mkdir(exist_ok=True)
             else:
                 path.replace(target)
+                former.discard(target)
+        for sheet in former:
+            sheet.unlink()
 
 
 def _cell(value: str | float) -> str:

@@ -30,8 +30,8 @@ LIMITS = {
     "checkerboard": 0.003,
     # As the checkerboard, over a quarter of the pixels for each mean.
     "blocks": 0.006,
-    # Nabf beyond the Laplacian pyramid's, in one slice: 0.007 was seen under other gammas; the mean over slices must not
-    # be beyond it at all.
+    # Nabf beyond the Laplacian pyramid's, in one slice: 0.007 was seen under other gammas. The mean over slices must
+    # not be beyond it at all.
     "false edges": 0.01,
     # Qabf below the Laplacian pyramid's, in one slice: 0.052 was seen in one of 1024 pixels, a blur of 1 pixel has 0.1.
     # The mean over slices must not be below it at all.

@@ -94,9 +94,7 @@ class AttackSuite:
         Raises:
             ValueError: a letter that is no attack.
         """
-        unknown = [letter for letter in letters if letter not in LETTERS]
-        if unknown:
-            raise ValueError(f"There is no attack '{unknown[0]}'. Choose from {', '.join(LETTERS)}.")
+        check_letters(letters)
         for letter in (FLOOR, VIEWS, *letters):
             started, was_kept = time.monotonic(), self._kept(letter) is not None
             if not was_kept:
@@ -170,6 +168,17 @@ class AttackSuite:
         path = self._folder / "pictures" / f"{letter}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
+
+
+def check_letters(letters: Sequence[str]) -> None:
+    """Refuse letters that are no attack.
+
+    Raises:
+        ValueError: there is one.
+    """
+    unknown = [letter for letter in letters if letter not in LETTERS]
+    if unknown:
+        raise ValueError(f"There is no attack '{unknown[0]}'. Choose from {', '.join(LETTERS)}.")
 
 
 def write_text(path: Path, text: str) -> None:
