@@ -57,8 +57,8 @@ LIMITS = {
     "noise in tissue": 0.1,
     # Share of a smooth gray that is lost where the other source is empty: averaging loses half, the maximum nothing.
     "lost smooth gray": 0.45,
-    # Change of a uniform region 4 to 20 pixels from a bright ring such as the skull; 0.09 was seen, pyramids reach 0.15 to
-    # 0.31.
+    # Change of a uniform region 4 to 20 pixels from a bright ring such as the skull: 0.09 was seen, pyramids reach 0.15
+    # to 0.31.
     "halo": 0.1,
 }
 """Largest value of each criterion. Values of others are those of ``evaluation.alternatives`` on the same images."""
