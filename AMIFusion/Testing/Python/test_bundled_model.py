@@ -151,5 +151,6 @@ def test_public_parameters_do_not_hold_the_sealed_ones(bundled):
     for name, value in opened.items():
         if value.size > 8 and value.any():
             assert value.tobytes() not in content
-        if value.ndim == 4 and value.any():
-            assert abs(correlation(value, model.public_parameters[name])) < 0.2
+            # The head's biases are blend weights and residuals, whose two means alone would correlate.
+            if name != "head.bias":
+                assert abs(correlation(value, model.public_parameters[name])) < (0.2 if value.ndim == 4 else 0.5)
