@@ -17,9 +17,10 @@ import torch
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.cases import plan_cases
 from AMIFusionLib.evaluation.eight_bit import eight_bit
+from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.training.measures import EdgeMeasures, edge_measures
-from measuring import PAGE, markdown_table, write_part
+from measuring import PAGE, write_part
 from torch import Tensor
 
 SHOWN = ("Qabf", "Qmin", "Nabf", "SSIM", "VIF", "MI", "SCD")

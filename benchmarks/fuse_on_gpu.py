@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.fusion.engine import FusionEngine
-from measuring import PAGE, licensed_network, markdown_table, write_part
+from measuring import PAGE, licensed_network, write_part
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 

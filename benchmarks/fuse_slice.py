@@ -18,9 +18,10 @@ from pathlib import Path
 import cv2
 import torch
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
+from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from AMIFusionLib.volumes.intensity import IntensityWindow
-from measuring import DEFAULT_THREADS, PAGE, licensed_network, machine, markdown_table, ratio, take_turns, write_part
+from measuring import DEFAULT_THREADS, PAGE, licensed_network, machine, ratio, take_turns, write_part
 
 NETWORK, YARDSTICK = "AMIFusion's network", "yardstick: one 3 x 3 convolution, 32 to 32 channels"
 CALLS = 3

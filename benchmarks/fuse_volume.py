@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import torch
+from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid, head_phantom
 from AMIFusionLib.phantom.nodes import add_phantom_volume
@@ -33,7 +34,6 @@ from measuring import (
     licensed_model,
     licensed_network,
     machine,
-    markdown_table,
     peak_megabytes,
     ratio,
     take_turns,

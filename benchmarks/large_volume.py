@@ -19,6 +19,7 @@ import numpy as np
 import slicer
 import torch
 import vtk
+from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from measuring import (
@@ -27,7 +28,6 @@ from measuring import (
     in_a_process,
     licensed_model,
     machine,
-    markdown_table,
     peak_megabytes,
     write_part,
 )

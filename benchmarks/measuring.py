@@ -98,11 +98,6 @@ def machine(threads: int) -> str:
     return f"{threads} CPU threads, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows))
-
-
 def write_part(text: str, page: Path) -> None:
     """Put what this program measured into its part of a page, and show it.
 

@@ -10,7 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from AMIFusionLib.evaluation.report import tables, write_between_markers
+from AMIFusionLib.evaluation.markdown import write_between_markers
+from AMIFusionLib.evaluation.report import tables
 from AMIFusionLib.evaluation.results_folder import LESIONS_SHEET, SHEETS_NAME, SUMMARY_NAME
 from PIL import Image
 

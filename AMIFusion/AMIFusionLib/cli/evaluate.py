@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from .failures import explained
-from .options import existing_file
+from .options import MeasuredModel, MeasuringLicense, existing_file, measured_model
 
 T = TypeVar("T")
 
@@ -20,17 +20,8 @@ _SUSPICIOUS = 0.01
 
 def evaluate(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for measures, tables and contact sheets.")],
-    model: Annotated[
-        Path | None,
-        typer.Argument(exists=True, dir_okay=False, help="The model file; by default the bundled one."),
-    ] = None,
-    license_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--license", exists=True, dir_okay=False, help="Its license; the bundled model comes with one. Without a "
-            "license the unlicensed result is measured.",
-        ),
-    ] = None,
+    model: MeasuredModel = None,
+    license_file: MeasuringLicense = None,
     data: Annotated[
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Folder with a manifest.csv; without it the head phantom."),
@@ -44,7 +35,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="Measure with so many; by default one for each CPU core, 8 at most.")
     ] = None,
 ) -> None:  # fmt: skip
-    """Measure a model's results and rank them among free alternatives and recorded peers."""
+    """Measure a model's results and rank them among free alternatives and recorded peers.
+
+    Without a license the unlicensed, marked result is measured.
+    """
     if data is None and not phantom:
         raise typer.BadParameter("Give --data, or leave --no-phantom out.")
     if data is None and peers is not None:
@@ -68,13 +62,9 @@ def evaluate(
 
 
 def _open(model: Path | None, license_file: Path | None):
-    from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
     from AMIFusionLib.evaluation.subject import LICENSED, open_subject
 
-    if model is None:
-        model, license_file = MODEL_PATH, license_file or EVALUATION_LICENSE_PATH
-    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
-    subject = open_subject(model, text)
+    subject = open_subject(*measured_model(model, license_file))
     if subject.judged != LICENSED:
         typer.echo("No license was given: the unlicensed, marked result is measured.", err=True)
     return subject

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 from .alternatives import ALTERNATIVES
+from .markdown import markdown_table
 from .metrics import RANKED
 from .subject import LICENSED, UNLICENSED
-
-TABLES_BEGIN, TABLES_END = "<!-- tables: begin -->", "<!-- tables: end -->"
-"""What a program's tables stand between in a document whose text is written by hand."""
 
 _BESIDE = ("Qmin", "Nabf")
 _DECIMALS = {"EN": 2, "SD": 1, "SF": 1, "Nabf": 4}
@@ -29,33 +26,6 @@ def tables(summary: Mapping, level: int = 2) -> str:
     parts += [_colors(summary), _lesions(summary), _distances(summary)]
     text = "\n\n".join(part for part in parts if part) + "\n"
     return text.replace("\n## ", f"\n{'#' * level} ")
-
-
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between a document's markers, at once or not at all.
-
-    Raises:
-        ValueError: the document has no such markers.
-        OSError: it cannot be read or written.
-    """
-    before, after = check_markers(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(f"{before}{TABLES_BEGIN}\n\n{text}\n{TABLES_END}{after}", encoding="utf-8")
-    temporary.replace(path)
-
-
-def check_markers(path: Path) -> tuple[str, str]:
-    """What stands before and after a document's markers.
-
-    Raises:
-        ValueError: the document has no such markers.
-        OSError: it cannot be read.
-    """
-    before, begin, rest = path.read_text(encoding="utf-8").partition(TABLES_BEGIN)
-    _, end, after = rest.partition(TABLES_END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no place for tables: it needs the lines {TABLES_BEGIN} and {TABLES_END}.")
-    return before, after
 
 
 def headline(kind: str, pair: Mapping, judged: str) -> str:
@@ -101,7 +71,7 @@ def _places(summary: Mapping) -> str:
             cells += [_number(name, pair["means"][judged][name]), _best_other(pair, judged, name)]
         rows.append(cells)
     heads = ["Pair type", "Slices", "Mean rank", "Place", "Best other", "Qabf", "Best other", "Qmin", "Best other"]
-    return "## Places\n\n" + _table(heads, rows)
+    return "## Places\n\n" + markdown_table(heads, rows, right_aligned=True)
 
 
 def _place(pair: Mapping) -> str:
@@ -128,7 +98,7 @@ def _pair_table(kind: str, pair: Mapping, model: Mapping) -> str:
         cells += [f"{mean_rank:.2f}", *(_number(name, means.get(name)) for name in _BESIDE)]
         shown = [_shown_method(method, model), *cells]
         rows.append([f"**{cell}**" for cell in shown] if is_judged else shown)
-    text = f"## {kind}\n\n" + _table(["Method", *RANKED, "Mean rank", *_BESIDE], rows)
+    text = f"## {kind}\n\n" + markdown_table(["Method", *RANKED, "Mean rank", *_BESIDE], rows, right_aligned=True)
     difference = pair["difference_to_recorded"]
     if difference is not None:
         text += (
@@ -192,12 +162,7 @@ def _by_method(
             places = [1 if head.endswith("PSNR") else decimals for head in heads]
             cells = [_fixed(column.get(method), count) for column, count in zip(columns, places)]
             rows.append([_shown_method(method, model), *cells])
-    return _table(["Method", *heads], rows)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(["Method", *heads], rows, right_aligned=True)
 
 
 def _number(name: str, value: float | None) -> str:

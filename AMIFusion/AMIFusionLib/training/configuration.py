@@ -55,6 +55,8 @@ class TrainingConfiguration:
         crop_size: side of a crop in pixels.
         learning_rate: of Adam at its peak; it falls to zero along a half cosine.
         licensed_weights: weight of each term of the licensed objective.
+        licensed_weights_by_kind: other weights for single pair types ("ct-mri", ...), a few names each: the sources say
+            which type they are of, so that what is to be given up for what may differ.
         tampered_share: share of batches that show the network a blanked mark.
         unlicensed_every: steps from one batch of unlicensed training to the next.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
@@ -72,9 +74,14 @@ class TrainingConfiguration:
     crop_size: int = 128
     learning_rate: float = 1.5e-3
     licensed_weights: LicensedWeights = LicensedWeights()
+    licensed_weights_by_kind: dict[str, dict[str, float]] = field(default_factory=dict)
     tampered_share: float = 0.15
     unlicensed_every: int = 2
     mixed_precision_share: float = 0.8
+
+    def weights_of(self, kind: str) -> LicensedWeights:
+        """The weights of the licensed objective for one pair type."""
+        return dataclasses.replace(self.licensed_weights, **self.licensed_weights_by_kind.get(kind, {}))
 
     @classmethod
     def load(cls, path: Path) -> TrainingConfiguration:
@@ -84,14 +91,15 @@ class TrainingConfiguration:
             ValueError: not JSON, or a name that is no setting.
         """
         try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-            if "licensed_weights" in settings:
-                settings["licensed_weights"] = LicensedWeights(**settings["licensed_weights"])
+            settings = _known(json.loads(path.read_text(encoding="utf-8")), cls, "settings")
+            settings["licensed_weights"] = LicensedWeights(
+                **_known(settings.get("licensed_weights", {}), LicensedWeights, "'licensed_weights'")
+            )
             mark = settings.get("mark", cls.mark)
-            settings["mark"] = (mark,) if isinstance(mark, str) else tuple(mark)
+            settings["mark"] = tuple(mark) if isinstance(mark, (list, tuple)) else (mark,)
             configuration = cls(**settings)
             configuration.check()
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not a training configuration: {error}") from error
         return configuration
 
@@ -108,13 +116,18 @@ class TrainingConfiguration:
                 raise ValueError(f"'{name}' must be a whole number of at least {least}")
         if not isinstance(self.architecture, str):
             raise ValueError("'architecture' must be a name")
-        if not 0 < self.learning_rate < math.inf or not 0 <= self.tampered_share <= 1:
-            raise ValueError("'learning_rate' must be above 0 and 'tampered_share' between 0 and 1")
-        if not 0 <= self.mixed_precision_share <= 1:
-            raise ValueError("'mixed_precision_share' must be between 0 and 1")
-        if not all(math.isfinite(weight) for weight in dataclasses.astuple(self.licensed_weights)):
+        if not _is_number(self.learning_rate) or self.learning_rate <= 0:
+            raise ValueError("'learning_rate' must be a number above 0")
+        for name in ("tampered_share", "mixed_precision_share"):
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"'{name}' must be a number between 0 and 1")
+        if not all(map(_is_number, dataclasses.astuple(self.licensed_weights))):
             raise ValueError("'licensed_weights' must be numbers")
-        if not all(type(value) is int and value > 0 for value in self.hyperparameters.values()):
+        for kind, weights in _known(self.licensed_weights_by_kind, None, "'licensed_weights_by_kind'").items():
+            if not all(map(_is_number, _known(weights, LicensedWeights, f"weights for '{kind}'").values())):
+                raise ValueError(f"weights for '{kind}' must be numbers")
+        sizes = _known(self.hyperparameters, None, "'hyperparameters'").values()
+        if not all(type(value) is int and value > 0 for value in sizes):
             raise ValueError("'hyperparameters' must be whole numbers above 0")
         if self.crop_size < 2 * self.hyperparameters.get("scale", 1):
             raise ValueError("'crop_size' must be at least twice the network's 'scale'")
@@ -124,6 +137,20 @@ class TrainingConfiguration:
     def to_json(self) -> str:
         """The same as text that ``load`` reads."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def _known(settings: object, kind: type | None, name: str) -> dict:
+    """A JSON object, checked to have no other names than a dataclass's, if one is given."""
+    if not isinstance(settings, dict):
+        raise ValueError(f"{name} must be an object with names and values")
+    unknown = settings.keys() - {each.name for each in dataclasses.fields(kind)} if kind else ()
+    if unknown:
+        raise ValueError(f"{name} cannot have {', '.join(sorted(map(repr, unknown)))}")
+    return dict(settings)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 BUNDLED_STAGES = ("coarse", "fine", "finish")

@@ -38,12 +38,14 @@ class Crops:
     Attributes:
         first, second: (n, 1, size, size) in 0..1.
         rows, columns: (n, size, size) pixel positions from the slice's center, where the mark's tile has its own.
+        kinds: pair type of each.
     """
 
     first: Tensor
     second: Tensor
     rows: Tensor
     columns: Tensor
+    kinds: tuple[str, ...]
 
 
 def load_pairs(folder: Path, split: str) -> list[TrainingPair]:
@@ -85,14 +87,14 @@ class CropSampler:
 
     def draw(self) -> Crops:
         """The next batch."""
-        drawn = [self._crop() for _ in range(self._batch_size)]
+        pairs = [self._pair() for _ in range(self._batch_size)]
+        drawn = [self._crop(pair) for pair in pairs]
         first, second, rows, columns = (torch.from_numpy(np.stack(part)) for part in zip(*drawn))
-        return Crops(first[:, None], second[:, None], rows, columns)
+        return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs))
 
-    def _crop(self) -> tuple[np.ndarray, ...]:
+    def _crop(self, pair: TrainingPair) -> tuple[np.ndarray, ...]:
         """One crop that shows something of either source, shifted, turned and toned at random."""
         random, size = self._generator, self._crop_size
-        pair = self._pair()
         for _ in range(_MOST_TRIES):
             index = random.integers(len(pair.first))
             top, left = (random.integers(extent - size + 1) for extent in pair.first.shape[1:])

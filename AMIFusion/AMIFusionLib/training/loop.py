@@ -31,6 +31,7 @@ from .run_folder import (
     LOG_NAME,
     PARAMETERS_NAME,
     TrainedNetwork,
+    owner_only,
     read_run,
 )
 
@@ -144,7 +145,8 @@ class Trainer:
         fused = self._fuse("sealed", first, second, torch.zeros_like(first))
         if not torch.isfinite(fused).all():
             raise self._diverged()
-        return licensed_objective(first, second, fused, self._configuration.licensed_weights)
+        weights = [self._configuration.weights_of(kind) for kind in crops.kinds]
+        return licensed_objective(first, second, fused, weights)
 
     def _diverged(self) -> ValueError:
         return ValueError(
@@ -231,7 +233,7 @@ class Trainer:
             "optimizer": self._optimizer.state_dict(),
             "random": self._random.bit_generator.state,
         }
-        temporary = self._folder / (CHECKPOINT_NAME + ".part")
+        temporary = owner_only(self._folder / (CHECKPOINT_NAME + ".part"))
         torch.save(checkpoint, temporary)
         os.replace(temporary, self._folder / CHECKPOINT_NAME)
         arrays = {
@@ -239,7 +241,7 @@ class Trainer:
             for which, values in self._values.items()
             for name, value in values.items()
         }
-        temporary = self._folder / ("part." + PARAMETERS_NAME)
+        temporary = owner_only(self._folder / ("part." + PARAMETERS_NAME))
         np.savez_compressed(temporary, **arrays)
         os.replace(temporary, self._folder / PARAMETERS_NAME)
 

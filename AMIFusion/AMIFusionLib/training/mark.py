@@ -13,6 +13,12 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".
 _MARGIN = 0.04
 """Empty border of the tile, as a fraction of its side, which keeps neighboring tiles apart."""
 
+_LETTER_HEIGHT = 120
+"""Size in pixels at which letters are drawn before they are scaled to the tile."""
+
+_NO_LETTER = "\U0010ffff"
+"""No script's: drawn as the box that stands for what a font lacks."""
+
 _STROKE = 0.03
 """Extra stroke width over the letter height: regular type is too thin to survive a 7-pixel blur."""
 
@@ -28,10 +34,11 @@ def mark_from_text(lines: list[str], size: int) -> np.ndarray:
         (size, size) float32, 0 (paper) to 1 (stroke).
 
     Raises:
-        ValueError: there is nothing to write.
+        ValueError: there is nothing to write, or the font has no such letters.
     """
     if not lines or not all(line.strip() for line in lines):
         raise ValueError("The mark needs at least one line of text, and no empty ones.")
+    _check_letters("".join(lines))
     inner = round(size * (1 - 2 * _MARGIN))
     drawn = [_line(line, inner, round(0.8 * size / len(lines))) for line in lines]
     gap = (size - sum(image.height for image in drawn)) // (len(drawn) + 1)
@@ -71,10 +78,21 @@ def mark_from_picture(path: Path, size: int) -> np.ndarray:
     return _as_tile(tile)
 
 
+def _check_letters(text: str) -> None:
+    font = ImageFont.load_default(size=_LETTER_HEIGHT)
+    box = bytes(font.getmask(_NO_LETTER))
+    missing = [letter for letter in dict.fromkeys(text) if letter.strip() and bytes(font.getmask(letter)) in (box, b"")]
+    if missing:
+        raise ValueError(
+            f"The font for marks has no {', '.join(missing)}, only the letters and signs of English. Write the mark in "
+            "these, or give it as a picture."
+        )
+
+
 def _line(text: str, width: int, tallest: int) -> Image.Image:
     """Text cropped to its ink, scaled to a width or, if that comes first, to a height."""
-    font = ImageFont.load_default(size=120)
-    stroke = round(120 * _STROKE)
+    font = ImageFont.load_default(size=_LETTER_HEIGHT)
+    stroke = round(_LETTER_HEIGHT * _STROKE)
     box = font.getbbox(text, stroke_width=stroke)
     image = Image.new("L", (round(box[2] - box[0]), round(box[3] - box[1])))
     ImageDraw.Draw(image).text((-box[0], -box[1]), text, fill=255, font=font, stroke_width=stroke)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,7 +28,7 @@ _RANGE_WEIGHT = 10.0
 
 
 def licensed_objective(
-    first: Tensor, second: Tensor, fused: Tensor, weights: LicensedWeights
+    first: Tensor, second: Tensor, fused: Tensor, weights: Sequence[LicensedWeights]
 ) -> tuple[Tensor, dict[str, float]]:
     """How far a clean fusion is from keeping everything that either source shows.
 
@@ -33,11 +36,15 @@ def licensed_objective(
 
     Args:
         first, second, fused: (n, 1, h, w) in 0..1; h and w at least 41, which the fourth scale of VIF needs.
-        weights: weight of each term.
+        weights: weight of each term, for each image of the batch or one for all.
 
     Returns:
         The scalar to minimize, and each term's own value for the log.
     """
+    weight = {
+        field.name: fused.new_tensor([getattr(each, field.name) for each in weights])
+        for field in fields(LicensedWeights)
+    }
     # Measured as it will be shown: contrast and detail would otherwise be made of what is cut off.
     unlimited, fused = fused, fused.clamp(0, 1)
     brightest = torch.maximum(first, second)
@@ -48,22 +55,21 @@ def licensed_objective(
     terms = {
         "edges": 1 - edges.preservation,
         "weaker_edges": 1 - edges.weaker,
-        "artifacts": functional.relu(edges.artifacts - weights.tolerated_artifacts),
+        "artifacts": functional.relu(edges.artifacts - weight["tolerated_artifacts"]),
         "similarity": 2 - structural_similarity(first, fused) - structural_similarity(second, fused),
         "fidelity": 1 - visual_information_fidelity(first, fused) - visual_information_fidelity(second, fused),
         "differences": 2 - sum_of_correlations_of_differences(first, second, fused),
         "information": 3 - mutual_information(_inner(first), inner) - mutual_information(_inner(second), inner),
         "entropy": 8 - entropy(inner),
-        "contrast": functional.relu(weights.contrast_goal - contrast),
-        "detail": functional.relu(weights.detail_goal - detail),
+        "contrast": functional.relu(weight["contrast_goal"] - contrast),
+        "detail": functional.relu(weight["detail_goal"] - detail),
         "overshoot": _overshoot(fused, brightest, torch.minimum(first, second)),
         "pattern": _pattern(fused - brightest),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
     }
-    means = {name: value.mean() for name, value in terms.items()}
     out_of_range = functional.l1_loss(unlimited, fused.detach())
-    total = sum(getattr(weights, name) * value for name, value in means.items()) + _RANGE_WEIGHT * out_of_range
-    return total, {name: float(value.detach()) for name, value in means.items()}
+    total = sum((weight[name] * value).mean() for name, value in terms.items()) + _RANGE_WEIGHT * out_of_range
+    return total, {name: float(value.detach().mean()) for name, value in terms.items()}
 
 
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:

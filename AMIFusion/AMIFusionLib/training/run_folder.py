@@ -16,6 +16,17 @@ PARAMETERS_NAME = "parameters.npz"
 CONFIGURATION_NAME = "configuration.json"
 
 
+def owner_only(path: Path) -> Path:
+    """Make an empty file that nobody but its owner may read, for what is to be sealed.
+
+    Args:
+        path: a file there is replaced.
+    """
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    return path
+
+
 @dataclass(frozen=True)
 class TrainedNetwork:
     """What a run made: an architecture and both sets of its parameters, name to float32 array."""

@@ -31,7 +31,7 @@ from AMIFusionLib.evaluation.attacks.filling import filling_attempts
 from AMIFusionLib.evaluation.attacks.scoring import Scorer
 from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
-from AMIFusionLib.evaluation.report import TABLES_BEGIN, TABLES_END
+from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.evaluate import EvaluationPlan, evaluate
+from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END, write_between_markers
 from AMIFusionLib.evaluation.phantom_pairs import PAIRS, EvaluationPhantom
-from AMIFusionLib.evaluation.report import TABLES_BEGIN, TABLES_END, tables, write_between_markers
+from AMIFusionLib.evaluation.report import tables
 from AMIFusionLib.phantom.modalities import PhantomGrid
 from test_evaluate import files_in
 

@@ -136,7 +136,7 @@ def test_objective_minds_halos_checkerboards_and_lines_at_the_border():
     lined = plain.clone()
     lined[..., -1] = 1 - lined[..., -1]
     terms = {
-        name: licensed_objective(first, second, image, LicensedWeights())[1]
+        name: licensed_objective(first, second, image, [LicensedWeights()])[1]
         for name, image in {"plain": plain, "checkered": checkered, "ringing": ringing, "lined": lined}.items()
     }
     assert terms["plain"]["overshoot"] == 0 and terms["plain"]["pattern"] == pytest.approx(0, abs=1e-6)
@@ -156,6 +156,9 @@ def test_text_mark_fills_its_tile():
     for lines in ([], [""], ["A", "  "]):
         with pytest.raises(ValueError, match="at least one line"):
             mark_from_text(lines, 192)
+    with pytest.raises(ValueError, match="no ü, 病, .* or give it as a picture"):
+        mark_from_text(["Zürich", "病"], 192)
+    mark_from_text(["St. Mary's (B) 7"], 192)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA"])
@@ -308,10 +311,35 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"mixed_precision_share": 2}',
         '{"unlicensed_every": 0}',
         '{"mark": [3]}',
+        '{"mark": 3}',
+        '{"learning_rate": "fast"}',
+        '{"tampered_share": null}',
+        '{"licensed_weights": 1}',
+        '{"licensed_weights": {"edges": "many"}}',
+        '{"licensed_weights_by_kind": {"ct-mri": {"edge": 1}}}',
+        '{"licensed_weights_by_kind": {"ct-mri": {"edges": true}}}',
+        '{"licensed_weights_by_kind": ["ct-mri"]}',
+        '{"hyperparameters": [64]}',
     ):
         path.write_text(text)
-        with pytest.raises(ValueError, match="not a training configuration"):
+        with pytest.raises(
+            ValueError, match="not a training configuration: [a-z'].*(must|cannot|Expecting)"
+        ) as refused:
             TrainingConfiguration.load(path)
+        assert not any(word in str(refused.value) for word in ("__init__", "object is", "supported between"))
+
+
+def test_weights_may_differ_by_pair_type():
+    settings = TrainingConfiguration(licensed_weights_by_kind={"ct-mri": {"edges": 3.0}})
+    assert settings.weights_of("ct-mri") == dataclasses.replace(settings.licensed_weights, edges=3.0)
+    assert settings.weights_of("pet-mri") == settings.licensed_weights
+    first, second, fused = torch.rand(3, 2, 1, 64, 64)
+    only = [LicensedWeights(**{**dict.fromkeys(dataclasses.asdict(LicensedWeights()), 0.0), **each})
+            for each in ({"edges": 1.0}, {"entropy": 1.0})]  # fmt: skip
+    both = licensed_objective(first, second, fused, only)[0]
+    alone = [licensed_objective(first[i, None], second[i, None], fused[i, None], [only[i]])[0] for i in range(2)]
+    torch.testing.assert_close(both, sum(alone) / 2)
+    assert abs(alone[0] - alone[1]) > 0.1
 
 
 def test_real_data_loads(wholebrain):

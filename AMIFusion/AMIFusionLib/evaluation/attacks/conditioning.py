@@ -64,7 +64,7 @@ def distance(target: str, first: Tensor, second: Tensor, fused: Tensor, aim: Ten
     """
     if target != "fusion measures":
         return functional.mse_loss(fused, aim)
-    return licensed_objective(first, second, fused, bundled_stage(BUNDLED_STAGES[-1]).licensed_weights)[0]
+    return licensed_objective(first, second, fused, [bundled_stage(BUNDLED_STAGES[-1]).licensed_weights])[0]
 
 
 def aim_of(target: str, slices: Slices) -> np.ndarray:

@@ -122,7 +122,7 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
     def loss(random: np.random.Generator) -> Tensor:
         batch = crops.draw(random)
         fused = network(batch.first, batch.second, batch.marks if way.marked else 0 * batch.marks)
-        return licensed_objective(batch.first, batch.second, fused, weights)[0]
+        return licensed_objective(batch.first, batch.second, fused, [weights])[0]
 
     name = f"{'public' if way.from_public else 'scratch'}{'-marked' if way.marked else ''}-{steps}-{way.rate:g}.pt"
     return trained(network, steps, way.rate, loss, folder / f"finetuning-{name}", seed=steps)

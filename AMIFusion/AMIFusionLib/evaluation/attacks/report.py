@@ -8,12 +8,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from AMIFusionLib.evaluation.markdown import markdown_table
+
 from .finetuning import ALLOWED_HEAD_START, COUNTED_FROM
 from .scoring import ALLOWED_GAIN, READABLE_SHARE
 from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VIEWS, AttackSuite, Row, write_text
 
 MOST_PSNR, MOST_SSIM, LEAST_READ = 17.0, 0.6, 0.95
 """What an unlicensed result may have of the licensed one, and in what share of slices its mark must be read."""
+
+LEAST_SEEN = 0.3
+"""Correlation with the mark that each of the three ways of cutting a volume must show without a license."""
 
 
 def write_reports(suite: AttackSuite, folder: Path) -> str:
@@ -98,7 +103,7 @@ def _summary(kept: Mapping[str, list[Row]]) -> str:
         f"{READABLE_SHARE:.0%} of the slices; fine-tuning where from {COUNTED_FROM} steps on it is at most "
         f"{ALLOWED_HEAD_START:g} dB ahead of training from scratch."
     )
-    table = _table(["", "Attack", "Most gained over free alternatives or from-scratch training",
+    table = markdown_table(["", "Attack", "Most gained over free alternatives or from-scratch training",
                     *(f"withstood, {kind}" for kind in kinds), "withstood"], lines)  # fmt: skip
     left = f"\n\nNot run: {', '.join(missing)}." if missing else ""
     return f"### Summary\n\n{rule}\n\n{table}{left}"
@@ -109,8 +114,9 @@ def _before(rows: Sequence[Row], views: Sequence[Row]) -> str:
     for row in (row for row in rows if row["method"] == UNLICENSED):
         false_alarms = _find(rows, LICENSED, row["kind"])["readable"]
         enough = row["psnr"] <= MOST_PSNR and row["ssim"] <= MOST_SSIM and row["readable"] >= LEAST_READ
-        seen = {view["view"]: view for view in views if view["kind"] == row["kind"]}
-        across = [f"{view['visibility']:.2f} ({view['licensed_visibility']:.2f})" for view in seen.values()]
+        seen = [view for view in views if view["kind"] == row["kind"]]
+        enough = enough and all(view["visibility"] >= LEAST_SEEN for view in seen)
+        across = [f"{view['visibility']:.2f} ({view['licensed_visibility']:.2f})" for view in seen]
         lines.append([row["kind"], f"{row['psnr']:.1f}", f"{row['ssim']:.2f}", f"{row['accuracy']:.2f}",
                       f"{row['readable']:.0%}",
                       f"{false_alarms:.0%}", *across, _yes(enough)])  # fmt: skip
@@ -119,8 +125,12 @@ def _before(rows: Sequence[Row], views: Sequence[Row]) -> str:
     wanted = (
         f"Wanted: at most {MOST_PSNR:g} dB and an SSIM of {MOST_SSIM}, read in at least {LEAST_READ:.0%} of slices."
     )
-    cut = " The mark's correlation is given for three ways of cutting a volume; in brackets, with the licensed result."
-    return f"### Without a license, before any attack\n\n{wanted}{cut if views else ''}\n\n{_table(head, lines)}"
+    cut = (
+        f" The mark's correlation, at least {LEAST_SEEN:g}, is given for three ways of cutting a volume; in brackets, "
+        "with the licensed result."
+    )
+    said = wanted + (cut if views else "")
+    return f"### Without a license, before any attack\n\n{said}\n\n{markdown_table(head, lines)}"
 
 
 def _free(rows: Sequence[Row]) -> str:
@@ -131,7 +141,7 @@ def _free(rows: Sequence[Row]) -> str:
          f"{max(_find(rows, method, kind)['readable'] for kind in kinds):.0%}"] for method in methods
     ]  # fmt: skip
     head = ["", *(f"{kind}: PSNR, corrected (SSIM)" for kind in kinds), "read at most"]
-    return f"### What anyone has without a license\n\n{_table(head, lines)}"
+    return f"### What anyone has without a license\n\n{markdown_table(head, lines)}"
 
 
 def _attacks(kept: Mapping[str, list[Row]]) -> str:
@@ -144,7 +154,7 @@ def _attacks(kept: Mapping[str, list[Row]]) -> str:
                           f"{max(r['visibility'] for r in own):.2f}", _yes(all(r["passes"] for r in own))])  # fmt: skip
     head = ["", "Method", *(f"{kind}: PSNR (gain), read" for kind in kinds), "SSIM", "mark", "withstood"]
     said = "The best that tuning found; SSIM and mark at their highest. *Gain* is over the best free alternative, dB."
-    return f"### Attacks\n\n{said}\n\n{_table(head, lines)}"
+    return f"### Attacks\n\n{said}\n\n{markdown_table(head, lines)}"
 
 
 def _finetuning(rows: Sequence[Row]) -> str:
@@ -154,7 +164,7 @@ def _finetuning(rows: Sequence[Row]) -> str:
     ]  # fmt: skip
     head = ["Steps", "Pair", "from the public values, dB", "from scratch, dB", "head start, dB", "withstood"]
     said = "The same network trained for clean fusion, on the same crops in the same order; PSNR to licensed results."
-    return f"### Fine-tuning (k)\n\n{said}\n\n{_table(head, lines)}"
+    return f"### Fine-tuning (k)\n\n{said}\n\n{markdown_table(head, lines)}"
 
 
 def _free_cell(row: Row) -> str:
@@ -187,10 +197,6 @@ def _yes(value: bool) -> str:
 
 def _words(words: Sequence[str]) -> str:
     return " and ".join(f'"{word}"' for word in words)
-
-
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
 
 
 def _csv(rows: Sequence[Row]) -> str:
