@@ -25,7 +25,7 @@ def attack(
     document: Annotated[Path | None, existing_file("A document whose tables are replaced by these.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:  # fmt: skip
-    """Attack a model in every way there is, without its license, and measure how near each comes to the licensed result.
+    """Attack a model in every way there is, without its license, and measure how near it comes to the licensed result.
 
     Run it again to go on where it was left. Attack k, fine-tuning, takes hours; all others together half an hour.
     """
