@@ -151,6 +151,8 @@ def test_public_parameters_do_not_hold_the_sealed_ones(bundled):
     for name, value in opened.items():
         if value.size > 8 and value.any():
             assert value.tobytes() not in content
-            # The head's biases are blend weights and residuals, whose two means alone would correlate.
-            if name != "head.bias":
-                assert abs(correlation(value, model.public_parameters[name])) < (0.2 if value.ndim == 4 else 0.5)
+            # The head's biases are blend weights and residuals, whose two means alone would correlate; of the 16 of
+            # each, a correlation of 0.7 has a probability of 0.2 % by chance.
+            groups, most = (2, 0.7) if name == "head.bias" else (1, 0.2 if value.ndim == 4 else 0.5)
+            for sealed, public in zip(np.split(value, groups), np.split(model.public_parameters[name], groups)):
+                assert abs(correlation(sealed, public)) < most

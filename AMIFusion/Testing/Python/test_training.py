@@ -322,9 +322,7 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"hyperparameters": [64]}',
     ):
         path.write_text(text)
-        with pytest.raises(
-            ValueError, match="not a training configuration: (Expecting|.* must|.* cannot)"
-        ) as refused:
+        with pytest.raises(ValueError, match="not a training configuration: (Expecting|.* must|.* cannot)") as refused:
             TrainingConfiguration.load(path)
         assert not any(word in str(refused.value) for word in ("__init__", "object is", "supported between"))
 
