@@ -2,24 +2,25 @@
 
     PYTHONPATH=AMIFusion python docs/make_model_card.py DATA_FOLDER "what it was trained on" RUN_FOLDER...
 
-The last run folder is the one that the bundled model was sealed from; one of another network is refused.
+The last run folder is the one that the bundled model was sealed from; one of another network is refused. With
+`--after-card` the stages that the card has already came before these runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import MODEL_PATH
-from AMIFusionLib.evaluation.report import write_between_markers
+from AMIFusionLib.evaluation.markdown import markdown_table, split_at_markers, write_between_markers
 from AMIFusionLib.training.configuration import TrainingConfiguration
 from AMIFusionLib.training.run_folder import CONFIGURATION_NAME, LOG_NAME, read_run
 
+STAGE = "Stage"
 CARD_PATH = Path(__file__).with_name("model_card.md")
 
 
@@ -28,22 +29,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("machine")
+    parser.add_argument("--after-card", action="store_true")
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
-    stages = [stage(run) for run in arguments.runs]
-    head = ["Stage", *(str(number) for number in range(1, len(stages) + 1))]
+    stages = (stages_of(CARD_PATH) if arguments.after_card else []) + [stage(run) for run in arguments.runs]
+    head = [STAGE, *(str(number) for number in range(1, len(stages) + 1))]
+    names = dict.fromkeys(name for each in stages for name in each)
     parts = [
-        table(["", ""], model_facts(arguments.runs[-1], arguments.data).items()),
-        table(head, ((name, *(each[name] for each in stages)) for name in stages[0])),
+        markdown_table(["", ""], model_facts(arguments.runs[-1], arguments.data).items()),
+        markdown_table(head, ((name, *(each.get(name, "–") for each in stages)) for name in names)),
         f"Trained on {arguments.machine}.",
     ]
     write_between_markers(CARD_PATH, "\n\n".join(parts))
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Markdown."""
-    head = list(head)
-    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in (head, ["---"] * len(head), *rows))
+def stages_of(card: Path) -> list[dict[str, str]]:
+    """The stages that a card names, as ``stage`` gave them."""
+    lines = split_at_markers(card)[1].splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith(f"| {STAGE} |"))
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start:] if line.startswith("|")]
+    return [{row[0]: row[column] for row in table[2:]} for column in range(1, len(table[0]))]
 
 
 def model_facts(run_folder: Path, data: Path) -> dict[str, object]:
@@ -78,9 +83,17 @@ def stage(run_folder: Path) -> dict[str, object]:
         "Unlicensed batch": f"half of it, every {settings.unlicensed_every} steps",
         "Learning rate (Adam)": f"{settings.learning_rate:g} falling along a half cosine",
         "bfloat16 convolutions": f"in the first {settings.mixed_precision_share:.0%} of the steps",
-        **{f"Weight or goal: {name}": f"{value:g}" for name, value in asdict(settings.licensed_weights).items()},
+        **{f"Weight or goal: {name}": shown_weight(settings, name) for name in asdict(settings.licensed_weights)},
         "Hours": f"{sum(float(row['seconds']) for row in log) / 3600:.2f}",
     }
+
+
+def shown_weight(settings: TrainingConfiguration, name: str) -> str:
+    """A weight, and in brackets what it is for pair types that have another."""
+    others = [
+        f"{kind} {weights[name]:g}" for kind, weights in settings.licensed_weights_by_kind.items() if name in weights
+    ]
+    return f"{getattr(settings.licensed_weights, name):g}" + (f" ({', '.join(others)})" if others else "")
 
 
 if __name__ == "__main__":
