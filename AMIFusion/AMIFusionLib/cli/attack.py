@@ -57,7 +57,7 @@ def _bench(model: Path | None, license_file: Path | None, data: Path, effort):
     from AMIFusionLib.evaluation.attacks.bench import Bench
 
     path, license_text = measured_model(model, license_file)
-    return Bench(read_model(path), license_text, data, effort)
+    return Bench(read_model(path), license_text or "", data, effort)
 
 
 def _parts(text: str) -> list[str]:

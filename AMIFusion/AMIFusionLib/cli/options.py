@@ -25,8 +25,8 @@ MeasuringLicense = Annotated[
 ]  # fmt: skip
 
 
-def measured_model(model: Path | None, license_file: Path | None) -> tuple[Path, str]:
-    """The model file and the text of its license, empty without one; the bundled model's where none is named.
+def measured_model(model: Path | None, license_file: Path | None) -> tuple[Path, str | None]:
+    """The model file and the text of its license, None without one; the bundled model's where none is named.
 
     Raises:
         OSError: the license cannot be read.
@@ -35,4 +35,4 @@ def measured_model(model: Path | None, license_file: Path | None) -> tuple[Path,
 
     if model is None:
         model, license_file = MODEL_PATH, license_file or EVALUATION_LICENSE_PATH
-    return model, license_file.read_text(encoding="utf-8", errors="replace") if license_file else ""
+    return model, license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
