@@ -153,7 +153,7 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-BUNDLED_STAGES = ("coarse", "fine", "finish")
+BUNDLED_STAGES = ("coarse", "fine", "finish", "by_kind_1", "by_kind_2", "by_kind_3", "by_kind_4", "by_kind_5")
 """The stages of the bundled model's training, each of which begins with the one before."""
 
 
