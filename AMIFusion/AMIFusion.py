@@ -13,7 +13,7 @@ from AMIFusionLib.volumes.planes import ACQUISITION, PLANES
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -81,7 +81,9 @@ class AMIFusionParameterNode:
         outputVolume: volume to reuse for the result; none makes a new one.
         plane: slice plane.
         window: where the intensity windows come from.
+        balance: how strongly each source shows, in percent: 0 only the reference, 50 both in full, 100 only the other.
         keepColor: whether a colored source makes a colored result.
+        device: where the network runs; "auto" takes the fastest.
     """
 
     referenceVolume: vtkMRMLScalarVolumeNode
@@ -89,7 +91,9 @@ class AMIFusionParameterNode:
     outputVolume: vtkMRMLScalarVolumeNode
     plane: Annotated[str, Choice(list(PLANES))] = ACQUISITION
     window: Annotated[str, Choice(list(WINDOW_CHOICES))] = WINDOW_FROM_DISPLAY
+    balance: Annotated[float, WithinRange(0, 100)] = 50
     keepColor: bool = True
+    device: str = "auto"
 
 
 class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -113,6 +117,7 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel = FusionPanel(slicer.util.childWidgetVariables(uiWidget), self.logic)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onNewParameters)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         # A loaded scene's parameters arrive before the volumes that they name.
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onNewParameters)
@@ -134,10 +139,21 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         """The user opens the module."""
         self._panel.connectParameters(self.logic.getParameterNode())
+        self._panel.entered()
+
+    def exit(self):
+        """The user opens another module."""
+        self._panel.left()
 
     def onSceneStartClose(self, caller, event):
         """Parameters go with the scene, and so does a run."""
         self._panel.disconnectParameters()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        """A new volume may be one to fuse."""
+        if node.IsA("vtkMRMLScalarVolumeNode"):
+            self._panel.volume_added()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, caller, event, node):
@@ -177,6 +193,8 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         :param plane: "acquisition", "axial", "sagittal" or "coronal", in the reference's voxel grid.
         :param window: "display" fuses what the user sees, "percentiles" ignores the display.
         :param keepColor: whether a colored source makes a colored result.
+        :param balance: how strongly each source shows, in percent: 0 only the reference, 50 both in full, 100 only the
+          other.
         :param device: "auto", "cpu", "cuda:0", ...
         :param model: path of a model file; None takes the bundled model.
         :return: the result, a vtkMRMLScalarVolumeNode (0..4095) or vtkMRMLVectorVolumeNode (RGB).
@@ -208,21 +226,28 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         plane=ACQUISITION,
         window=WINDOW_FROM_DISPLAY,
         keepColor=True,
+        balance=50,
         device="auto",
         model=None,
+        askForPyTorch=None,
+        tell=None,
     ):
-        """Check everything and prepare a fusion; parameters and errors are those of ``fuse``."""
+        """Check everything and prepare a fusion; parameters and errors are those of ``fuse``.
+
+        :param askForPyTorch: whether to ask to install PyTorch where it is missing; None asks once in a session.
+        :param tell: takes a sentence for the user before anything that takes long.
+        """
         from AMIFusionLib.authorization.authorize import authorize
         from AMIFusionLib.pytorch import require_pytorch
 
-        require_pytorch()
+        require_pytorch(tell or (lambda sentence: None), askForPyTorch)
         from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 
         sealedModel = self.model(model)
         authorization = authorize(sealedModel, license)
         if authorization.problem:
             logging.warning("AMIFusion: the result will be marked. %s", authorization.problem)
-        options = FusionOptions(plane=plane, window=window, keep_color=keepColor, device=device)
+        options = FusionOptions(plane=plane, window=window, keep_color=keepColor, balance=balance, device=device)
         return FusionJob(reference, moving, sealedModel, authorization, options, output)
 
     def authorization(self, license, model=None):

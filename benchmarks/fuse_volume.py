@@ -44,9 +44,8 @@ WHOLE, NETWORK = "AMIFusion, nodes to result node", "of that: the network alone"
 SLICES, SIZE = 94, 256
 
 
-def phantom_pair():
-    """MR (T2) and CT of the head phantom at 256 x 256 x 94, on different grids."""
-    slicer.mrmlScene = scene = slicer.vtkMRMLScene()
+def phantom_pair(scene):
+    """MR (T2) and CT of the head phantom at 256 x 256 x 94, on different grids, added to a scene."""
     model, nodes = HeadModel(0), []
     for name in ("MRT2", "CT"):
         original = head_phantom(names=(name,))[name]
@@ -157,7 +156,8 @@ def main() -> None:
     if arguments.memory_of:
         print(json.dumps(memory_of_files(arguments.memory_of)))
         return
-    reference, moving = phantom_pair()
+    slicer.mrmlScene = slicer.vtkMRMLScene()
+    reference, moving = phantom_pair(slicer.mrmlScene)
     memory = memory_of_a_fresh_process(reference, moving, arguments.threads)
     seconds = take_turns(candidates(reference, moving), arguments.rounds)
     write_part(report(seconds, memory, arguments.threads), arguments.out)

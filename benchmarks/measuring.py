@@ -22,7 +22,15 @@ from AMIFusionLib.fusion.network import AuthorizableFusionNetwork, build_network
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 _HEAD = "# Benchmarks\n\nEach part is written by the program that it names; run it to measure your own machine.\n"
-_KINDS = ("fuse_slice.py", "fuse_volume.py", "large_volume.py", "fuse_on_gpu.py", "edge_limit.py")
+_KINDS = (
+    "fuse_slice.py",
+    "fuse_volume.py",
+    "large_volume.py",
+    "preview.py",
+    "align.py",
+    "fuse_on_gpu.py",
+    "edge_limit.py",
+)
 DEFAULT_THREADS = min(2, os.cpu_count() or 1)
 
 

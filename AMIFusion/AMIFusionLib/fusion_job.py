@@ -9,10 +9,12 @@ import numpy as np
 
 from .authorization.authorize import Authorization
 from .authorization.model_file import SealedModel
+from .fusion.balance import EVEN, balance_gains
 from .fusion.devices import AUTOMATIC
 from .fusion.engine import FusionEngine, check_slice_size
 from .fusion.network import build_network
 from .volumes.checks import check_inputs, check_output
+from .volumes.color import faded_chroma
 from .volumes.intensity import WINDOW_FROM_DISPLAY
 from .volumes.planes import ACQUISITION, slice_layout
 from .volumes.result import ResultImage, publish_result
@@ -30,6 +32,7 @@ class FusionOptions:
         keep_color: whether a source in color makes a result in color.
         device: "auto" or a name of ``fusion.devices.available_devices``.
         name: of a new result node; None makes one from the sources' names.
+        balance: how strongly each source shows, in percent, as ``fusion.balance.balance_gains`` takes it.
     """
 
     plane: str = ACQUISITION
@@ -37,6 +40,7 @@ class FusionOptions:
     keep_color: bool = True
     device: str = AUTOMATIC
     name: str | None = None
+    balance: float = EVEN
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class FusionJob:
         options = options or FusionOptions()
         self._reference, self._moving, self._output = reference, moving, output
         self._model, self._authorization, self._options = model, authorization, options
+        self._gains = balance_gains(options.balance)
         self._layout = slice_layout(reference, options.plane)
         self._sources = [
             VolumeSource(node, reference, self._layout, options.window, options.keep_color)
@@ -113,9 +118,8 @@ class FusionJob:
             VolumeError: a volume was moved, changed or removed meanwhile.
         """
         total = self._result.shape[0]
-        layout = self._layout
-        fusing = self._engine.fuse(self._read, self._write, self._result.shape, layout.spacing, layout.text_senses)
-        for done in fusing:
+        layout, shape = self._layout, self._result.shape
+        for done in self._engine.fuse(self._read, self._write, shape, layout.spacing, layout.text_senses, self._gains):
             # The result appears before the last progress is seen, so that whoever counts to the end finds it.
             if done == total:
                 self.node = self._publish()
@@ -134,8 +138,7 @@ class FusionJob:
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         self._watch.check()
         reference, moving = (source.read(start, stop) for source in self._sources)
-        # The moving volume is the functional one by convention, so its colors win where both have some.
-        self._chroma = moving.chroma if moving.chroma is not None else reference.chroma
+        self._chroma = faded_chroma(reference.chroma, moving.chroma, self._gains)
         return np.ascontiguousarray(reference.luma), np.ascontiguousarray(moving.luma)
 
     def _write(self, start: int, fused: np.ndarray) -> None:
@@ -149,6 +152,8 @@ class FusionJob:
     def _provenance(self) -> dict[str, str]:
         """Where the result comes from; the license itself is no part of it."""
         licensed = self._authorization.license
+        # The display may change later; whoever compares the result with its sources must see them as they were fused.
+        windows = [f"{source.window.low!r} {source.window.high!r}" for source in self._sources]
         return {
             "ReferenceNodeID": self._reference.GetID(),
             "MovingNodeID": self._moving.GetID() or "",
@@ -158,4 +163,7 @@ class FusionJob:
             "Licensee": licensed.licensee if licensed else "",
             "Plane": self._options.plane,
             "Window": self._options.window,
+            "ReferenceWindow": windows[0],
+            "MovingWindow": windows[1],
+            "Balance": f"{self._options.balance:g}",
         }

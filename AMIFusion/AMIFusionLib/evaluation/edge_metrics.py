@@ -40,13 +40,7 @@ def edge_preservation(first: np.ndarray, second: np.ndarray, fused: np.ndarray) 
     C. S. Xydeas and V. Petrovic, "Objective image fusion performance measure", Electron. Lett. 36(4), 2000, with the
     constants of the field's code and weights equal to the edge strength. Not a number where neither source has an edge.
     """
-    target = _edges(fused)
-    kept, total = 0.0, 0.0
-    for source in (first, second):
-        edges = _edges(source)
-        kept += np.sum(_kept(edges, target) * edges.strength)
-        total += np.sum(edges.strength)
-    return float(kept / total) if total else float("nan")
+    return edge_preservation_of_each(first, second, fused)[0]
 
 
 def edges_kept(source: np.ndarray, fused: np.ndarray) -> float:
@@ -56,6 +50,22 @@ def edges_kept(source: np.ndarray, fused: np.ndarray) -> float:
     Not a number for a source without an edge.
     """
     return edge_preservation(source, source, fused)
+
+
+def edge_preservation_of_each(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> tuple[float, float, float]:
+    """Qabf and its two one-sided values, in a third of the time that they take one by one.
+
+    Returns:
+        ``edge_preservation`` of both sources, and ``edges_kept`` of the first and of the second.
+    """
+    target = _edges(fused)
+    kept, total = [], []
+    for source in (first, second):
+        edges = _edges(source)
+        kept.append(np.sum(_kept(edges, target) * edges.strength))
+        total.append(np.sum(edges.strength))
+    parts = ((sum(kept), sum(total)), *zip(kept, total))
+    return tuple(float(part / whole) if whole else float("nan") for part, whole in parts)
 
 
 def artifacts(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:

@@ -12,7 +12,6 @@ import pywt
 import scipy
 import skimage
 import torch
-import torchmetrics
 
 import AMIFusionLib
 
@@ -73,7 +72,6 @@ def versions() -> dict[str, str]:
         "scikit-image": skimage.__version__,
         "scipy": scipy.__version__,
         "torch": torch.__version__,
-        "torchmetrics": torchmetrics.__version__,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 AUTOMATIC = "auto"
@@ -17,6 +19,28 @@ def available_devices() -> tuple[str, ...]:
     if torch.backends.mps.is_available():
         devices.append("mps")
     return (*devices, "cpu")
+
+
+def describe_device(name: str) -> str:
+    """A device for the user: what it is and how much memory it has.
+
+    Args:
+        name: one of ``available_devices``.
+    """
+    if name.startswith("cuda"):
+        properties = torch.cuda.get_device_properties(name)
+        return f"GPU {properties.name}, {properties.total_memory / 1e9:.0f} GB"
+    memory = _physical_memory()
+    size = f", {memory / 1e9:.0f} GB" if memory else ""
+    return f"Apple GPU{size}" if name == "mps" else f"CPU, {torch.get_num_threads()} threads{size}"
+
+
+def _physical_memory() -> int | None:
+    """Bytes of main memory, or None where the system does not tell Python."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def select_device(name: str = AUTOMATIC) -> torch.device:

@@ -78,6 +78,7 @@ class FusionEngine:
     def fuse(
         self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0), mark_senses: tuple[int, int] = (1, 1),
+        gains: tuple[float, float] = (1.0, 1.0),
     ) -> Iterator[int]:  # fmt: skip
         """Fuse all slices, yielding after each step how many are done.
 
@@ -90,6 +91,8 @@ class FusionEngine:
             shape: slices, rows, columns.
             spacing: (slice, row, column) spacing in one unit, for a mark without distortion.
             mark_senses: how the mark advances from slice to slice, as in ``network.mark_shift``.
+            gains: what the sources are multiplied by before the network sees them, as ``balance.balance_gains`` gives
+                it; 1 changes nothing.
 
         Raises:
             SliceSizeError: rows or columns are fewer than the network needs.
@@ -101,7 +104,7 @@ class FusionEngine:
         while done < count:
             stop = min(count, done + self._slices_in_a_step())
             started = time.perf_counter()
-            sources = [torch.from_numpy(source)[:, None] for source in read(done, stop)]
+            sources = [_scaled(source, gain) for source, gain in zip(read(done, stop), gains)]
             shifts = [mark_shift(index, shape, spacing, mark_senses) for index in range(done, stop)]
             marks = self._recovering(partial(self._marks, shifts, (height, width), spacing[1:]))
             fused = self._fuse_in_memory(*sources, marks)
@@ -176,6 +179,12 @@ class FusionEngine:
         if free is None:
             return 1 if self.device.type == "cpu" else 8
         return max(1, int(free * _MEMORY_SHARE / (height * width * _BYTES_PER_PIXEL)))
+
+
+def _scaled(slices: np.ndarray, gain: float) -> Tensor:
+    """Slices as the network takes them, (n, 1, h, w); the array itself stays as it is."""
+    images = torch.from_numpy(slices)[:, None]
+    return images if gain == 1 else images * gain
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

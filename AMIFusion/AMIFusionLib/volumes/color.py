@@ -58,6 +58,28 @@ def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
     return rgb
 
 
+def faded_chroma(
+    reference: np.ndarray | None, moving: np.ndarray | None, gains: tuple[float, float]
+) -> np.ndarray | None:
+    """The colors of a fusion of two sources that show more or less strongly.
+
+    The moving volume is the functional one by convention, so its colors win where both have some; the reference's
+    come through as far as the moving volume fades.
+
+    Args:
+        reference, moving: chroma of the sources, (..., 2), or None for a gray one.
+        gains: how strongly they show, 0..1.
+
+    Returns:
+        (..., 2), or None where both are gray.
+    """
+    if moving is None:
+        return _faded(reference, gains[0])
+    if reference is None or gains[1] == 1:
+        return _faded(moving, gains[1])
+    return gains[1] * moving + gains[0] * (1 - gains[1]) * reference
+
+
 def color_table_of(node) -> np.ndarray | None:
     """The colors that a scalar volume is displayed with.
 
@@ -81,3 +103,7 @@ def color_table_of(node) -> np.ndarray | None:
         table[index] = color
     is_gray = np.ptp(table, axis=1).max() < _GRAY_TOLERANCE
     return None if is_gray else table
+
+
+def _faded(chroma: np.ndarray | None, gain: float) -> np.ndarray | None:
+    return chroma if chroma is None or gain == 1 else gain * chroma

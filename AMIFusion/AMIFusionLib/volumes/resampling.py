@@ -30,10 +30,55 @@ class GridReader:
         return self._array[tuple(index)]
 
 
-class ResamplingReader:
-    """Reads a volume at the voxels of another, by linear interpolation through both nodes' parent transforms.
+class PlaneReader:
+    """Reads a volume at the voxels of other grids, by linear interpolation through all parent transforms.
 
-    Nothing is kept but the slab asked for, so that memory does not grow with the reference.
+    Nothing is kept but what was asked for last, so that memory does not grow with the grid. The volume's own voxels
+    must stay as they are; where it and the grid lie may change from one ``move_to`` to the next.
+
+    Args:
+        node: the volume to read.
+    """
+
+    def __init__(self, node) -> None:
+        self._node = node
+        self._dimensions = (0, 0, 0)
+        self._reslice = vtk.vtkImageReslice()
+        self._reslice.SetInputData(_interpolable_image(node))
+        self._reslice.SetInterpolationModeToLinear()
+        self._reslice.SetOutputScalarType(_result_type(node))
+        # NaN marks what lies outside the volume; windows map it to black.
+        self._reslice.SetBackgroundColor(*[float("nan")] * 4)
+        self._reslice.SetOutputOrigin(0, 0, 0)
+        self._reslice.SetOutputSpacing(1, 1, 1)
+
+    def move_to(self, grid) -> None:
+        """Read at another volume's voxels from now on.
+
+        Args:
+            grid: vtkMRMLVolumeNode; it may be in no scene, and its image needs no voxels.
+        """
+        self._dimensions = grid.GetImageData().GetDimensions()
+        self._reslice.SetResliceTransform(_transform_to_moving(self._node, grid))
+
+    def read(self, axis: int, start: int, stop: int) -> np.ndarray:
+        """Slices ``start`` to ``stop`` along an array axis of the grid, NaN outside the volume.
+
+        Returns:
+            (slice, row, column[, component]) float32, or float64 where float32 could not hold the volume's values.
+        """
+        ranges = [(0, count - 1) for count in self._dimensions]
+        ranges[2 - axis] = (start, stop - 1)
+        self._reslice.SetOutputExtent(*(bound for each in ranges for bound in each))
+        return _array_of(self._updated())
+
+    def _updated(self) -> vtk.vtkImageData:
+        self._reslice.Update()
+        return self._reslice.GetOutput()
+
+
+class ResamplingReader(PlaneReader):
+    """Reads a volume at the voxels of another that stays in its place.
 
     Args:
         moving: the volume to read.
@@ -44,47 +89,24 @@ class ResamplingReader:
     """
 
     def __init__(self, moving, reference) -> None:
-        self._dimensions = reference.GetImageData().GetDimensions()
-        self._transform = _transform_to_moving(moving, reference)
-        self._check_overlap(moving, reference)
-        self._reslice = vtk.vtkImageReslice()
-        self._reslice.SetInputData(_interpolable_image(moving))
-        self._reslice.SetResliceTransform(self._transform)
-        self._reslice.SetInterpolationModeToLinear()
-        self._reslice.SetOutputScalarType(_result_type(moving))
-        # NaN marks what lies outside the volume; windows map it to black.
-        self._reslice.SetBackgroundColor(*[float("nan")] * 4)
-        self._reslice.SetOutputOrigin(0, 0, 0)
-        self._reslice.SetOutputSpacing(1, 1, 1)
+        _check_overlap(moving, reference)
+        super().__init__(moving)
+        self.move_to(reference)
 
-    def read(self, axis: int, start: int, stop: int) -> np.ndarray:
-        """Slices ``start`` to ``stop`` along an array axis of the reference, NaN outside the volume.
 
-        Returns:
-            (slice, row, column[, component]) float32, or float64 where float32 could not hold the volume's values.
-        """
-        ranges = [(0, count - 1) for count in self._dimensions]
-        ranges[2 - axis] = (start, stop - 1)
-        self._reslice.SetOutputExtent(*(bound for each in ranges for bound in each))
-        return _array_of(self._updated())
+def check_boxes_overlap(moving, reference) -> None:
+    """Refuse volumes whose boxes in space lie apart: a look that costs nothing, however large they are.
 
-    def _check_overlap(self, moving, reference) -> None:
-        """Look for samples of either volume in the other, so that a thin slab in a large volume is found too."""
-        dimensions = [node.GetImageData().GetDimensions() for node in (moving, reference)]
-        # The finer look, which takes half a second, is for two thin slabs that cross.
-        if not any(
-            _any_inside(dimensions[1], self._transform, dimensions[0], samples)
-            or _any_inside(dimensions[0], self._transform.GetInverse(), dimensions[1], samples)
-            for samples in _OVERLAP_SAMPLES
-        ):
-            raise NoOverlapError(
-                f"'{moving.GetName()}' and '{reference.GetName()}' do not overlap in space. Check that both show the "
-                "same patient, and that their transforms are right; Slicer's registration modules can align them."
-            )
+    Boxes along the axes may touch where turned volumes in them do not; only ``ResamplingReader`` looks closely.
 
-    def _updated(self) -> vtk.vtkImageData:
-        self._reslice.Update()
-        return self._reslice.GetOutput()
+    Raises:
+        NoOverlapError: their boxes share no place.
+    """
+    boxes = np.empty((2, 6))
+    for node, box in zip((moving, reference), boxes):
+        node.GetRASBounds(box)
+    if np.any(boxes[:, ::2].max(axis=0) >= boxes[:, 1::2].min(axis=0)):
+        raise _no_overlap(moving, reference)
 
 
 def reader_for(moving, reference) -> GridReader | ResamplingReader:
@@ -96,12 +118,37 @@ def reader_for(moving, reference) -> GridReader | ResamplingReader:
     Raises:
         NoOverlapError: nothing of the volume lies within the reference.
     """
-    if moving is reference or _is_same_grid(moving, reference):
+    if moving is reference or is_same_grid(moving, reference):
         return GridReader(moving)
     return ResamplingReader(moving, reference)
 
 
-def _is_same_grid(moving, reference) -> bool:
+def _check_overlap(moving, reference) -> None:
+    """Look for samples of either volume in the other, so that a thin slab in a large volume is found too."""
+    transform = _transform_to_moving(moving, reference)
+    dimensions = [node.GetImageData().GetDimensions() for node in (moving, reference)]
+    # The finer look, which takes half a second, is for two thin slabs that cross.
+    if not any(
+        _any_inside(dimensions[1], transform, dimensions[0], samples)
+        or _any_inside(dimensions[0], transform.GetInverse(), dimensions[1], samples)
+        for samples in _OVERLAP_SAMPLES
+    ):
+        raise _no_overlap(moving, reference)
+
+
+def _no_overlap(moving, reference) -> NoOverlapError:
+    return NoOverlapError(
+        f"'{moving.GetName()}' and '{reference.GetName()}' do not overlap in space. Check that both show the "
+        "same patient, and that their transforms are right; Slicer's registration modules can align them."
+    )
+
+
+def is_same_grid(moving, reference) -> bool:
+    """Whether two volumes have the same voxels in the same place, so that nothing is resampled.
+
+    Args:
+        moving, reference: vtkMRMLVolumeNode with image data.
+    """
     dimensions = reference.GetImageData().GetDimensions()
     if moving.GetImageData().GetDimensions() != dimensions:
         return False

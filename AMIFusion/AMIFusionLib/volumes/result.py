@@ -92,6 +92,24 @@ def publish_result(result: ResultImage, reference, output, name: str, attributes
     return node
 
 
+def is_licensed(result) -> bool:
+    """Whether a result, a vtkMRMLVolumeNode, is clean."""
+    return result.GetAttribute(f"{ATTRIBUTE_PREFIX}Authorized") == "true"
+
+
+def source_of(result, role: str):
+    """A source of a result, or None where it is not in the scene any more.
+
+    Args:
+        result: vtkMRMLVolumeNode that a fusion made.
+        role: "Reference" or "Moving".
+    """
+    identifier = result.GetAttribute(f"{ATTRIBUTE_PREFIX}{role}NodeID")
+    scene = result.GetScene()
+    node = scene.GetNodeByID(identifier) if scene is not None and identifier else None
+    return node if isinstance(node, slicer.vtkMRMLVolumeNode) else None
+
+
 def _add_display(node, is_color: bool) -> None:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()

@@ -8,7 +8,7 @@ import numpy as np
 
 from .checks import is_color_image
 from .color import chroma, color_table_of, luma
-from .intensity import window_of
+from .intensity import IntensityWindow, window_of
 from .planes import SliceLayout
 from .resampling import reader_for
 
@@ -26,6 +26,37 @@ class SourceSlices:
     chroma: np.ndarray | None
 
 
+class ShownValues:
+    """A volume's values as the user sees them: in a window, and in color where they are shown so.
+
+    Args:
+        node: a checked vtkMRMLVolumeNode.
+        window: one of ``intensity.WINDOW_CHOICES``, or a window of its own.
+        keep_color: whether a colored volume gives chroma. Without it, an RGB volume counts by its luma and one with a
+            color table by its own values.
+
+    Attributes:
+        window: the values that become 0..1.
+        is_color: whether there is chroma.
+    """
+
+    def __init__(self, node, window: str | IntensityWindow, keep_color: bool) -> None:
+        self.window = window if isinstance(window, IntensityWindow) else window_of(node, window)
+        self._table = None if is_color_image(node) else color_table_of(node)
+        self._has_components = is_color_image(node)
+        self._keep_color = keep_color
+        self.is_color = keep_color and (self._has_components or self._table is not None)
+
+    def of(self, slab: np.ndarray) -> SourceSlices:
+        """Values (n, rows, columns[, components]) as the network sees them."""
+        values = self.window.normalize(slab)
+        if self._table is not None and self._keep_color:
+            values = self._table[np.rint(values * (len(self._table) - 1)).astype(np.intp)]
+        elif not self._has_components:
+            return SourceSlices(values, None)
+        return SourceSlices(luma(values), chroma(values) if self.is_color else None)
+
+
 class VolumeSource:
     """Slices of one volume on the reference's grid.
 
@@ -33,29 +64,27 @@ class VolumeSource:
         node: a checked vtkMRMLVolumeNode.
         reference: the volume whose grid counts.
         layout: how the reference is cut.
-        window: one of ``intensity.WINDOW_CHOICES``.
-        keep_color: whether a colored volume gives chroma. Without it, an RGB volume counts by its luma and one with a
-            color table by its own values.
+        window, keep_color: as ``ShownValues`` takes them.
 
     Raises:
         NoOverlapError: nothing of the volume lies within the reference.
     """
 
-    def __init__(self, node, reference, layout: SliceLayout, window: str, keep_color: bool) -> None:
+    def __init__(self, node, reference, layout: SliceLayout, window: str | IntensityWindow, keep_color: bool) -> None:
         self._layout = layout
-        self._window = window_of(node, window)
-        self._table = None if is_color_image(node) else color_table_of(node)
-        self._has_components = is_color_image(node)
-        self._keep_color = keep_color
+        self._shown = ShownValues(node, window, keep_color)
         self._reader = reader_for(node, reference)
-        self.is_color = keep_color and (self._has_components or self._table is not None)
+
+    @property
+    def window(self) -> IntensityWindow:
+        """The values that become 0..1."""
+        return self._shown.window
+
+    @property
+    def is_color(self) -> bool:
+        """Whether slices come with chroma."""
+        return self._shown.is_color
 
     def read(self, start: int, stop: int) -> SourceSlices:
         """Slices ``start`` to ``stop`` of the layout."""
-        slab = self._layout.view(self._reader.read(self._layout.axes[0], start, stop))
-        values = self._window.normalize(slab)
-        if self._table is not None and self._keep_color:
-            values = self._table[np.rint(values * (len(self._table) - 1)).astype(np.intp)]
-        elif not self._has_components:
-            return SourceSlices(values, None)
-        return SourceSlices(luma(values), chroma(values) if self.is_color else None)
+        return self._shown.of(self._layout.view(self._reader.read(self._layout.axes[0], start, stop)))

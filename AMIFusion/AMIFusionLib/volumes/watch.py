@@ -1,4 +1,4 @@
-"""Notice when somebody moves, changes or removes a volume that is being fused."""
+"""Notice when somebody moves, changes or removes a volume that is being worked on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class UnchangedVolumes:
     Args:
         inputs: vtkMRMLVolumeNode that must stay as they are.
         output: vtkMRMLVolumeNode that must stay in its scene, or None.
+        deed: what is being done to the volumes, for messages: the verb and its past participle.
     """
 
-    def __init__(self, inputs: Sequence, output) -> None:
-        self._inputs = [(node, node.GetName(), _state(node)) for node in inputs]
+    def __init__(self, inputs: Sequence, output, deed: tuple[str, str] = ("fuse", "fused")) -> None:
+        self._verb, self._done = deed
+        self._inputs = [(node, node.GetName(), volume_state(node)) for node in inputs]
         self._output = output
 
     def check(self) -> None:
@@ -31,15 +33,19 @@ class UnchangedVolumes:
         """
         for node, name, state in self._inputs:
             if node.GetScene() is None:
-                raise VolumeError(f"'{name}' was removed while it was fused. Select another volume and fuse again.")
-            if _state(node) != state:
-                raise VolumeError(f"'{name}' was moved or changed while it was fused. Fuse again.")
+                raise VolumeError(
+                    f"'{name}' was removed while it was {self._done}. Select another volume and {self._verb} again."
+                )
+            if volume_state(node) != state:
+                raise VolumeError(
+                    f"'{name}' was moved or changed while it was {self._done}. {self._verb.capitalize()} again."
+                )
         if self._output is not None and self._output.GetScene() is None:
             raise VolumeError("The output volume was removed while it was needed. Select another and fuse again.")
 
 
-def _state(node) -> tuple:
-    """Everything of a volume that a fusion depends on while it runs."""
+def volume_state(node) -> tuple:
+    """Where a volume lies and what it holds: equal as long as neither has changed. It keeps the image alive."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     image = node.GetImageData()
@@ -49,6 +55,18 @@ def _state(node) -> tuple:
         image,
         image.GetMTime() if image is not None else 0,
     )
+
+
+def display_state(node) -> tuple:
+    """How a volume is displayed, as far as a fusion depends on it: equal as long as that has not changed."""
+    display = node.GetVolumeDisplayNode()
+    if display is None:
+        return ()
+    window = (display.GetWindow(), display.GetLevel()) if hasattr(display, "GetWindow") else ()
+    color_node = display.GetColorNode()
+    colors = color_node.GetScalarsToColors() if color_node is not None else None
+    color_state = (color_node.GetID(), colors.GetMTime()) if colors is not None else ()
+    return (display.GetID(), display.GetAutoWindowLevel() if window else False, window, color_state)
 
 
 def _chain(transform) -> Iterator[tuple[str, int]]:

@@ -161,12 +161,12 @@ def test_user_fuses_without_and_with_a_license(panel, pair, scene, logic):
     assert "visible mark" in ui.licenseStatusLabel.text
     ui.fuseButton.click()
     assert ui.fuseButton.text == "Cancel"
-    wait_for(lambda: not panel._runner.is_running)
+    wait_for(lambda: not panel.is_busy)
     assert "marked as unlicensed" in ui.statusLabel.text and ui.fuseButton.text == "Fuse"
     ui.licenseLineEdit.setText(logic.evaluationLicense())
     assert ui.licenseStatusLabel.text.startswith("Licensed to Public evaluation until 20")
     ui.fuseButton.click()
-    wait_for(lambda: not panel._runner.is_running)
+    wait_for(lambda: not panel.is_busy)
     assert "clean" in ui.statusLabel.text
     assert [node.GetAttribute("AMIFusion.Authorized") for node in results(scene)] == ["false", "true"]
 
@@ -177,7 +177,7 @@ def test_bad_license_is_explained_and_the_result_is_marked(panel, pair, scene, l
     ui.licenseLineEdit.setText(logic.evaluationLicense()[:-20])
     assert "license" in ui.licenseStatusLabel.text and "Licensed to" not in ui.licenseStatusLabel.text
     ui.fuseButton.click()
-    wait_for(lambda: not panel._runner.is_running)
+    wait_for(lambda: not panel.is_busy)
     assert results(scene)[0].GetAttribute("AMIFusion.Authorized") == "false"
 
 
@@ -187,7 +187,7 @@ def test_cancel_half_way_leaves_nothing(panel, pair, scene):
     panel._ui.fuseButton.click()
     slicer_emulation.process_events()
     panel._ui.fuseButton.click()
-    assert not panel._runner.is_running
+    assert not panel.is_busy
     assert panel._ui.statusLabel.text == "Canceled. Nothing was changed."
     slicer_emulation.process_events()
     assert scene.GetNumberOfNodes() == count and not panel._ui.progressBar.isVisible()
@@ -199,14 +199,14 @@ def test_interrupted_run_ends_cleanly(panel, pair, scene, what):
     panel._ui.fuseButton.click()
     if what == "reference deleted":
         scene.RemoveNode(pair[0])
-        wait_for(lambda: not panel._runner.is_running)
+        wait_for(lambda: not panel.is_busy)
         assert "removed" in panel._ui.statusLabel.text
     elif what == "scene closed":
         scene.Clear(0)
     else:
         slicer_emulation.close_module("AMIFusion")
     slicer_emulation.process_events()
-    assert not panel._runner.is_running and results(scene) == []
+    assert not panel.is_busy and results(scene) == []
 
 
 @pytest.mark.parametrize("role", ["reference", "moving", "output"])
@@ -221,6 +221,44 @@ def test_deleted_selection_is_not_replaced_by_another_volume(panel, pair, add_vo
     slicer_emulation.process_events()
     assert selector.currentNode() is None
     assert getattr(panel._parameters, f"{role}Volume") is None
+
+
+def test_deleted_result_is_no_result_any_more_and_an_earlier_one_takes_its_place(panel, pair, scene):
+    ui = panel._ui
+    select(panel, *pair)
+    for _ in range(2):
+        ui.fuseButton.click()
+        wait_for(lambda: not panel.is_busy)
+    first, second = results(scene)
+    ui.outputSelector.setCurrentNode(second)
+    scene.RemoveNode(second)
+    slicer_emulation.process_events()
+    assert f"'{first.GetName()}'" in ui.resultStateLabel.text and ui.measureButton.enabled
+    scene.RemoveNode(first)
+    slicer_emulation.process_events()
+    assert first.GetName() not in ui.resultStateLabel.text and not ui.measureButton.enabled
+
+
+def test_unaligned_volumes_are_warned_of_where_it_is_seen(panel, pair, add_volume):
+    away = np.eye(4)
+    away[0, 3] = 38
+    section = panel._ui.alignmentCollapsibleButton
+    assert section.collapsed
+    select(panel, pair[0], add_volume(np.random.default_rng(1).random((24, 40, 40)), "CT beside", away))
+    wait_for(lambda: panel._ui.alignmentStatusLabel.text)
+    assert "overlap" in panel._ui.alignmentStatusLabel.text and not section.collapsed
+
+
+def test_device_of_another_computer_is_kept_in_the_scene_and_not_used(panel, pair):
+    import torch  # noqa: F401 - then the devices that are there are known
+
+    ui = panel._ui
+    panel._parameters.device = "cuda:7"
+    assert panel._fusion.device == "auto" and panel._parameters.device == "cuda:7"
+    select(panel, *pair)
+    ui.fuseButton.click()
+    wait_for(lambda: not panel.is_busy)
+    assert "Done" in ui.statusLabel.text
 
 
 def test_errors_of_the_volumes_reach_the_status_line(panel, pair, add_volume):
@@ -241,7 +279,7 @@ def test_saved_scene_brings_back_choices_and_results_and_holds_no_key(panel, pai
     license_text = logic.evaluationLicense()
     ui.licenseLineEdit.setText(license_text)
     ui.fuseButton.click()
-    wait_for(lambda: not panel._runner.is_running)
+    wait_for(lambda: not panel.is_busy)
     before = slicer.util.arrayFromVolume(results(scene)[0]).copy()
     path = tmp_path / "saved.mrb"
     assert slicer.util.saveScene(str(path))

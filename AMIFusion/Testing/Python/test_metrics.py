@@ -95,6 +95,33 @@ def test_measures_stay_what_they_were_where_no_reference_is_at_hand(sources):
     assert all(type(value) is float for value in values.values())
 
 
+@pytest.mark.parametrize("fused", [np.maximum, lambda first, _: first, lambda first, _: 255 - first, lambda *_: 80])
+def test_own_forms_of_library_measures_agree_with_the_libraries(sources, fused):
+    """Slicer ships neither scikit-image nor torchmetrics, but the panel measures there."""
+    import torch
+    from skimage import measure, metrics
+    from torchmetrics.functional.image import visual_information_fidelity
+
+    first, second = (source.astype(np.float64) for source in sources)
+    image = fused(first, second) + 0 * first
+    similarity = metrics.structural_similarity(first, image, data_range=255, win_size=7)
+    tensors = (torch.from_numpy(array)[None, None] for array in (image, first))
+    fidelity = float(visual_information_fidelity(*tensors, sigma_n_sq=2.0))
+    assert structure_metrics.structural_similarity(first, image) == pytest.approx(similarity, abs=1e-9)
+    assert structure_metrics.visual_information_fidelity(first, image) == pytest.approx(fidelity, abs=1e-9)
+    assert intensity_metrics.entropy(image) == pytest.approx(measure.shannon_entropy(image, base=2), abs=1e-12)
+
+
+def test_edges_of_both_sources_at_once_are_those_one_by_one(sources):
+    images = [*(source.astype(np.float64) for source in sources), np.maximum(*sources).astype(np.float64)]
+    one_by_one = (
+        edge_metrics.edge_preservation(*images),
+        edge_metrics.edges_kept(images[0], images[2]),
+        edge_metrics.edges_kept(images[1], images[2]),
+    )
+    assert edge_metrics.edge_preservation_of_each(*images) == pytest.approx(one_by_one, abs=1e-12)
+
+
 def test_an_image_fused_with_itself_keeps_everything(sources):
     image = sources[0]
     values = fusion_metrics(image, image, image)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -199,6 +200,13 @@ class TestDialogsAndSettings:
         slicer_emulation.reset()
         assert not qt.QSettings().contains("AMIFusion/flag")
 
+    def test_what_modules_keep_beside_the_settings_is_gone_after_a_reset(self, slicer):
+        folder = pathlib.Path(slicer.app.slicerUserSettingsFilePath).parent
+        (folder / "Module").mkdir()
+        (folder / "Module" / "kept").write_text("x")
+        slicer_emulation.reset()
+        assert not (folder / "Module").exists() and folder.is_dir()
+
 
 class TestNodeComboBox:
     @pytest.fixture
@@ -340,10 +348,110 @@ class TestUserInterfaceFiles:
         with pytest.raises(RuntimeError):
             slicer.util.loadUI(str(tmp_path / "a.ui"))
 
+    def test_a_label_may_have_a_buddy_and_only_a_label(self, slicer, tmp_path):
+        buddy = '<property name="buddy"><cstring>keyEdit</cstring></property>'
+        label = re.search(r'<widget class="QLabel" name="\w+">', PROBE_UI.read_text()).group()
+        (tmp_path / "a.ui").write_text(PROBE_UI.read_text().replace(label, label + buddy))
+        widget = slicer.util.loadUI(str(tmp_path / "a.ui"))
+        assert slicer.util.findChildren(widget, className="QLabel")[0].buddy().name == "keyEdit"
+        button = re.search(r'<widget class="QPushButton" name="\w+">', PROBE_UI.read_text()).group()
+        (tmp_path / "a.ui").write_text(PROBE_UI.read_text().replace(button, button + buddy))
+        with pytest.raises(RuntimeError):
+            slicer.util.loadUI(str(tmp_path / "a.ui"))
+
     def test_a_misspelt_signal_of_a_connection_is_recorded(self, slicer, tmp_path):
         (tmp_path / "a.ui").write_text(PROBE_UI.read_text().replace("mrmlSceneChanged", "mrmlSceneChange"))
         slicer.util.loadUI(str(tmp_path / "a.ui"))
         assert slicer_emulation.refused_connections == ["Probe.mrmlSceneChange(vtkMRMLScene*)"]
+
+
+class TestLooks:
+    """What a person would see: emulated widgets are drawn for pictures of a panel."""
+
+    @pytest.fixture
+    def slider(self, slicer):
+        import ctk
+
+        slider = ctk.ctkSliderWidget()
+        slider.maximum, slider.decimals, slider.suffix, slider.value = 100, 0, " %", 35
+        return slider
+
+    def test_a_slider_shows_its_value_and_follows_the_user(self, qt, slider):
+        (bar,), (spin_box,) = slider.findChildren(qt.QSlider), slider.findChildren(qt.QDoubleSpinBox)
+        assert (spin_box.text, bar.value, bar.maximum) == ("35 %", 35, 100)
+        hits, moving = [], []
+        slider.valueChanged.connect(hits.append)
+        slider.valueIsChanging.connect(moving.append)
+        bar.value = 60
+        spin_box.value = 61
+        slider.value = 62
+        assert hits == [60, 61, 62] and moving == [60]
+        assert (spin_box.value, bar.value, slider.value) == (62, 62, 62)
+        slider.minimum, slider.singleStep = 50, 5
+        assert (bar.maximum, bar.value, spin_box.minimum) == (10, 2, 50)
+
+    def test_a_node_selector_shows_names_and_follows_the_user(self, slicer, qt):
+        box = slicer.qMRMLNodeComboBox()
+        box.nodeTypes, box.noneEnabled, box.noneDisplay = ["vtkMRMLScalarVolumeNode"], True, "New volume"
+        (shown,) = box.findChildren(qt.QComboBox)
+        box.setMRMLScene(slicer.mrmlScene)
+        assert shown.currentText == "New volume"
+        first, second = add_volume(slicer, "a"), add_volume(slicer, "b")
+        box.setCurrentNode(second)
+        assert shown.currentText == "b"
+        second.SetName("renamed")
+        box.grab()
+        assert shown.currentText == "renamed"
+        changed, activated = [], []
+        box.currentNodeChanged.connect(changed.append)
+        box.nodeActivated.connect(activated.append)
+        shown.setCurrentIndex(1)
+        shown.activated.emit(1)
+        assert changed == activated == [first] and box.currentNode() is first
+        slicer.mrmlScene.Clear(0)
+        assert (shown.currentText, shown.count) == ("New volume", 1)
+
+    def test_a_collapsed_button_hides_its_contents_and_shows_what_nobody_else_hid(self, slicer, qt, tmp_path):
+        text = PROBE_UI.read_text()
+        name = re.search(r'<widget class="ctkCollapsibleButton" name="(\w+)">', text).group(1)
+        opened = f'name="{name}">'
+        collapsed = opened + '<property name="collapsed"><bool>true</bool></property>'
+        (tmp_path / "a.ui").write_text(text.replace(opened, collapsed))
+        widget = slicer.util.loadUI(str(tmp_path / "a.ui"))
+        ui = slicer.util.childWidgetVariables(widget)
+        button = getattr(ui, name)
+        assert button.collapsed and ui.volumeSelector.isHidden() and ui.progressBar.isHidden()
+        height = button.sizeHint.height()
+        ui.progressBar.setVisible(False)
+        button.collapsed = False
+        assert not ui.volumeSelector.isHidden() and ui.progressBar.isHidden()
+        assert button.sizeHint.height() > 2 * height
+        button.collapsed = True
+        button.collapsed = False
+        assert not ui.volumeSelector.isHidden() and ui.progressBar.isHidden()
+
+    def test_a_picture_is_sharp_and_full_and_leaves_the_widget_as_it_was(self, slicer, panel, tmp_path):
+        root = slicer.util.findChild(slicer.modules.emulationprobe.widgetRepresentation(), "Probe")
+        size = root.size
+        light, dark = tmp_path / "light.png", tmp_path / "dark.png"
+        assert slicer_emulation.picture(root, light, width=300, scale=3) == light
+        slicer_emulation.set_dark(True)
+        slicer_emulation.picture(root, dark, width=300, scale=3)
+        images = [self._gray(path) for path in (light, dark)]
+        assert images[0].shape == images[1].shape and images[0].shape[1] == 900 and images[0].shape[0] > 300
+        assert images[0][:5].mean() > 200 > 80 > images[1][:5].mean()
+        for image in images:
+            assert image.std() > 10 and len({row.tobytes() for row in image}) > 100
+        assert root.size == size
+
+    @staticmethod
+    def _gray(path):
+        import numpy as np
+        from PySide6 import QtGui
+
+        image = QtGui.QImage(str(path)).convertToFormat(QtGui.QImage.Format.Format_Grayscale8)
+        rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+        return rows[:, : image.width()].copy()
 
 
 class TestScriptedModule:
@@ -425,6 +533,33 @@ class TestSurroundings:
         for name in slicer.app.layoutManager().sliceViewNames():
             composite = slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
             assert composite.GetBackgroundVolumeID() == composite.GetForegroundVolumeID() == volume.GetID()
+
+    def test_a_layout_brings_its_views_and_they_stay(self, slicer):
+        manager, shown = slicer.app.layoutManager(), []
+        manager.connect("layoutChanged(int)", shown.append)
+        description = (
+            '<layout type="horizontal"><item><view class="vtkMRMLSliceNode" singletontag="Own"/></item></layout>'
+        )
+        manager.layoutLogic().GetLayoutNode().AddLayoutDescription(777, description)
+        manager.setLayout(777)
+        assert (manager.layout, shown) == (777, [777]) and manager.sliceViewNames()[-1] == "Own"
+        nodes = [manager.sliceWidget(name).mrmlSliceNode() for name in ("Own", "Red")]
+        assert [node.IsMappedInLayout() for node in nodes] == [True, False]
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+        assert [node.IsMappedInLayout() for node in nodes] == [False, True]
+        assert "Own" in manager.sliceViewNames()
+        manager.disconnect("layoutChanged(int)", shown.append)
+        slicer_emulation.reset()
+        assert (manager.layout, manager.sliceViewNames()) == (0, ("Red", "Yellow", "Green"))
+
+    def test_a_view_that_shows_nothing_cannot_be_captured(self, slicer, tmp_path):
+        from ScreenCapture import ScreenCaptureLogic
+
+        view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+        with pytest.raises(ValueError, match="Capture"):
+            ScreenCaptureLogic().captureImageFromView(view, str(tmp_path / "a.png"))
+        with pytest.raises(ValueError, match="Unsupported"):
+            ScreenCaptureLogic().captureImageFromView(view, str(tmp_path / "a.bmp"))
 
     def test_pip_is_recorded(self, slicer):
         slicer.util.pip_install(["a==1"])

@@ -7,10 +7,11 @@
     assert not slicer_emulation.slot_errors
     slicer_emulation.reset()                            # between tests
 
-Real: MRML, the logics of volumes, colors, transforms and slices, `slicer.util`. Emulated on PySide6: `qt`, `ctk`,
-the qMRML widgets, `slicer.app`, `slicer.modules`, ScriptedLoadableModule, parameterNodeWrapper, i18n, SampleData,
-PyTorchUtils. What PythonQt refuses raises; what it swallows (an exception in a slot, a connection to a signal that
-does not exist) is also kept in `slot_errors` and `refused_connections`. No dialog ever blocks: see `dialogs`.
+Real: MRML, the logics of volumes, colors, transforms, plots, slices and layouts, `slicer.util`. Emulated on PySide6:
+`qt`, `ctk`, the qMRML widgets, `slicer.app`, `slicer.modules`, ScriptedLoadableModule, parameterNodeWrapper, i18n,
+SampleData, ScreenCapture, PyTorchUtils. What PythonQt refuses raises; what it swallows (an exception in a slot, a
+connection to a signal that does not exist) is also kept in `slot_errors` and `refused_connections`. No dialog ever
+blocks: see `dialogs`.
 
 Known limits, beside the probes in known_differences.json:
 - Stricter than Slicer: no subclassing of Qt classes in Python, no plain integer where a method wants an enum, no
@@ -22,7 +23,9 @@ Known limits, beside the probes in known_differences.json:
 - Not recorded, so assumed: a node added by others is not selected where `noneEnabled` is false either; what a
   widget makes of a parameter (a slider's rounding) is not written back; an optional parameter's None is the text
   "None". Lists, dictionaries and packs are not kept in a parameter node.
-- Nothing is drawn: no 3D view, no slice picture, fonts and sizes as the machine has them.
+- Views are not drawn: no 3D view, no plot, no slice picture but the one that ScreenCapture writes. `picture` draws a
+  panel; of the emulated widgets only the collapsible button, the slider and the node selector look as in Slicer; fonts
+  are the machine's.
 """
 
 import atexit
@@ -48,12 +51,14 @@ __all__ = [
     "set_pytorch_extension",
     "restart_settings",
     "create_subject_hierarchy_items",
+    "picture",
+    "set_dark",
     "dialogs",
     "pip_requests",
     "refused_connections",
     "slot_errors",
 ]
-_state = types.SimpleNamespace(slicer=None)
+_state = types.SimpleNamespace(slicer=None, dark=False)
 
 
 def install():
@@ -62,7 +67,8 @@ def install():
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         _state.home = tempfile.mkdtemp(prefix="slicer_emulation_")
         atexit.register(shutil.rmtree, _state.home, ignore_errors=True)
-        os.environ["AMIFUSION_EMULATION_SETTINGS"] = os.path.join(_state.home, "Slicer.ini")
+        os.mkdir(os.path.join(_state.home, "settings"))
+        os.environ["AMIFUSION_EMULATION_SETTINGS"] = os.path.join(_state.home, "settings", "Slicer.ini")
         from PySide6 import QtWidgets
 
         _state.qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["slicer"])
@@ -84,6 +90,7 @@ def _add_modules(slicer):
         "qt": qt_module.build(),
         "ctk": ctk_widgets.build(),
         "SampleData": companions.sample_data(),
+        "ScreenCapture": companions.screen_capture(),
         "slicer.i18n": companions.i18n(),
         "slicer.parameterNodeWrapper": parameter_node.build(),
         "slicer.ScriptedLoadableModule": scripted_module.build(),
@@ -174,6 +181,21 @@ def create_subject_hierarchy_items():
     _state.logics.hierarchy.create_missing_items(_state.slicer.mrmlScene)
 
 
+def picture(widget, path, width=420, scale=2):
+    """Write a widget as Slicer shows it to a PNG file, `width * scale` pixels wide; gives the path."""
+    from . import looks
+
+    return looks.picture(widget, path, width, scale)
+
+
+def set_dark(dark):
+    """Choose between the colors of the styles "Dark Slicer" and "Light Slicer", until the next reset."""
+    from . import looks
+
+    looks.set_dark(dark)
+    _state.dark = dark
+
+
 def reset():
     """As just started, with the same modules loaded: no panel, an empty scene, no settings, no records."""
     from . import companions, settings
@@ -188,6 +210,8 @@ def reset():
         process_events()
         settings.clear()
         companions.clear()
+        if _state.dark:
+            set_dark(False)
         set_pytorch_extension(True)
         records.clear()
 

@@ -1,9 +1,10 @@
-"""`slicer.app`, its main window and its layout."""
+"""`slicer.app` and its main window."""
 
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
 from . import qt_signals, settings
+from .layout import qSlicerLayoutManager
 
 
 class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
@@ -35,65 +36,6 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
     def moduleSelector(self):
         """The module selector."""
         return self._selector
-
-
-class qMRMLSliceWidget(QtWidgets.QWidget):
-    """A slice view: the real slice logic without a picture."""
-
-    def __init__(self, parent, logic):
-        super().__init__(parent)
-        self._logic = logic
-
-    def sliceLogic(self):
-        """The real vtkMRMLSliceLogic."""
-        return self._logic
-
-    def mrmlSliceNode(self):
-        """The slice node."""
-        return self._logic.GetSliceNode()
-
-    def mrmlSliceCompositeNode(self):
-        """The composite node, which holds the layers."""
-        return self._logic.GetSliceCompositeNode()
-
-
-class qSlicerLayoutManager(QtCore.QObject):
-    """Three slice views and no 3D view."""
-
-    layoutChanged = Signal(int)
-
-    def __init__(self, parent, window, logics):
-        super().__init__(parent)
-        self._logics, self._layout = logics, 0
-        self._widgets = {name: qMRMLSliceWidget(window, logic) for name, logic in logics.slices.items()}
-
-    def sliceViewNames(self):
-        """Names of the slice views."""
-        return tuple(self._widgets)
-
-    def sliceWidget(self, name):
-        """A slice view, or None."""
-        return self._widgets.get(name)
-
-    def mrmlSliceLogics(self):
-        """The slice logics, as a vtkCollection."""
-        return self._logics.application.GetSliceLogics()
-
-    def setLayout(self, layout):
-        """Choose a layout."""
-        self._layout = layout
-        self.layoutChanged.emit(layout)
-
-    def resetSliceViews(self):
-        """Fit the slices to what they show."""
-        for logic in self._logics.slices.values():
-            logic.FitSliceToBackground()
-
-    def resetThreeDViews(self):
-        """There is no 3D view."""
-
-    threeDViewCount = Property(int, lambda self: 0)
-    layout = Property(int, lambda self: self._layout, setLayout)
 
 
 class qSlicerApplication(QtCore.QObject):
@@ -176,6 +118,7 @@ class qSlicerApplication(QtCore.QObject):
     def _reset(self):
         """As just started: not testing, no module open, no window but the main one."""
         self._testing = False
+        self._layout_manager._reset()
         self._main_window.moduleSelector().selectModule("Welcome")
         for widget in self._qt.topLevelWidgets():
             if widget is not self._main_window:

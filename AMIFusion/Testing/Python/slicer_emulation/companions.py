@@ -1,6 +1,10 @@
-"""Modules that a scripted module imports beside Slicer itself: i18n, SampleData, PyTorchUtils, pip."""
+"""Modules that a scripted module imports beside Slicer itself: i18n, SampleData, ScreenCapture, PyTorchUtils, pip."""
 
+import os
 import types
+
+import slicer
+import vtk
 
 from .records import pip_requests
 
@@ -91,6 +95,40 @@ def sample_data():
     module.SampleDataSource, module.SampleDataLogic = SampleDataSource, SampleDataLogic
     module.downloadSample = lambda name: SampleDataLogic().downloadSample(name)
     module.downloadSamples = lambda name: SampleDataLogic().downloadSamples(name)
+    return module
+
+
+class ScreenCaptureLogic:
+    """Writes what a slice view shows; only one view at a time, and without its annotations, which nothing draws."""
+
+    def captureImageFromView(self, view, filename, transparentBackground=False):
+        """Write a view's picture as PNG or JPEG; a picture of less than 2 x 2 pixels raises, as in Slicer."""
+        slicer.app.processEvents()
+        writer = self.createImageWriter(filename)
+        picture = view.qt_object._picture()
+        if picture is None or min(picture.GetDimensions()[:2]) < 2:
+            raise ValueError("Capture image from view failed")
+        opaque = vtk.vtkImageExtractComponents()
+        opaque.SetInputData(picture)
+        opaque.SetComponents(0, 1, 2)
+        writer.SetInputConnection(opaque.GetOutputPort())
+        writer.SetFileName(filename)
+        writer.Write()
+
+    def createImageWriter(self, filename):
+        """The writer for a file name's ending."""
+        ending = os.path.splitext(filename)[1].lower()
+        if ending == ".png":
+            return vtk.vtkPNGWriter()
+        if ending in (".jpg", ".jpeg"):
+            return vtk.vtkJPEGWriter()
+        raise ValueError("Unsupported image format based on file name " + filename)
+
+
+def screen_capture():
+    """The module `ScreenCapture`."""
+    module = types.ModuleType("ScreenCapture")
+    module.ScreenCaptureLogic = ScreenCaptureLogic
     return module
 
 

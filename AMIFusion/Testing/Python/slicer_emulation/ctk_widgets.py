@@ -2,64 +2,12 @@
 
 import types
 
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from .ctk_drawn import NUMBER, ctkCollapsibleButton, ctkSliderWidget, kept_properties
 from .records import dialogs
 from .strict_objects import proxy_class
-
-
-def kept_properties(**kinds):
-    """A base class with properties that only keep what is set, with their setters, in the instance's `_options`.
-
-    A plain mixin: PySide6 loses the properties of a class derived from one of the same name.
-    """
-    members = {}
-    for name, kind in kinds.items():
-
-        def read(self, key=name):
-            return self._options[key]
-
-        def write(self, value, key=name):
-            self._options[key] = value
-
-        members[f"set{name[0].upper()}{name[1:]}"] = write
-        members[name] = Property(kind, read, write)
-    return type("KeptProperties", (), members)
-
-
-_NUMBER = {"singleStep": float, "decimals": int, "suffix": str, "prefix": str}
-
-
-class ctkCollapsibleButton(QtWidgets.QAbstractButton):
-    """A header that shows or hides its contents."""
-
-    contentsCollapsed = Signal(bool)
-
-    def __init__(self, *arguments):
-        texts = [argument for argument in arguments if isinstance(argument, str)]
-        super().__init__(next((argument for argument in arguments if not isinstance(argument, str)), None))
-        self.setText(texts[0] if texts else "")
-        self.setCheckable(True)
-        self.setChecked(True)
-        self.toggled.connect(self._show_contents)
-
-    def _show_contents(self, shown):
-        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
-            child.setVisible(shown)
-        self.contentsCollapsed.emit(not shown)
-
-    def paintEvent(self, _event):
-        """Nothing to draw: no one looks at it."""
-
-    def _collapsed(self):
-        return not self.isChecked()
-
-    def setCollapsed(self, collapsed):
-        """Hide or show the contents."""
-        self.setChecked(not collapsed)
-
-    collapsed = Property(bool, _collapsed, setCollapsed)
 
 
 class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
@@ -80,51 +28,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     collapsed = Property(bool, _collapsed, setCollapsed)
 
 
-class ctkSliderWidget(kept_properties(pageStep=float, tickInterval=float, tracking=bool, **_NUMBER), QtWidgets.QWidget):
-    """A slider with a spin box; the value is rounded to `decimals` and held within the range."""
-
-    valueChanged = Signal(float)
-    valueIsChanging = Signal(float)
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._range, self._value = [0.0, 99.99], 0.0
-        self._options = {
-            "singleStep": 1.0,
-            "pageStep": 10.0,
-            "tickInterval": 0.0,
-            "decimals": 2,
-            "tracking": True,
-            "suffix": "",
-            "prefix": "",
-        }
-
-    def setValue(self, value):
-        """Set the value, held within the range."""
-        value = round(min(max(float(value), self._range[0]), self._range[1]), self._options["decimals"])
-        if value != self._value:
-            self._value = value
-            self.valueChanged.emit(value)
-
-    def setMinimum(self, minimum):
-        """Set the smallest value; the largest follows where it would be smaller."""
-        self.setRange(minimum, max(minimum, self._range[1]))
-
-    def setMaximum(self, maximum):
-        """Set the largest value; the smallest follows where it would be larger."""
-        self.setRange(min(maximum, self._range[0]), maximum)
-
-    def setRange(self, minimum, maximum):
-        """Set both ends."""
-        self._range = [float(minimum), float(maximum)]
-        self.setValue(self._value)
-
-    value = Property(float, lambda self: self._value, setValue)
-    minimum = Property(float, lambda self: self._range[0], setMinimum)
-    maximum = Property(float, lambda self: self._range[1], setMaximum)
-
-
-class ctkDoubleSpinBox(kept_properties(**_NUMBER), QtWidgets.QWidget):
+class ctkDoubleSpinBox(kept_properties(**NUMBER), QtWidgets.QWidget):
     """A spin box of floats."""
 
     valueChanged = Signal(float)
@@ -133,6 +37,9 @@ class ctkDoubleSpinBox(kept_properties(**_NUMBER), QtWidgets.QWidget):
         super().__init__(parent)
         self._range, self._value = [0.0, 99.99], 0.0
         self._options = {"singleStep": 1.0, "decimals": 2, "suffix": "", "prefix": ""}
+
+    def _options_changed(self):
+        """Nothing to draw."""
 
     setValue = ctkSliderWidget.setValue
     setMinimum = ctkSliderWidget.setMinimum
@@ -143,7 +50,7 @@ class ctkDoubleSpinBox(kept_properties(**_NUMBER), QtWidgets.QWidget):
     maximum = Property(float, lambda self: self._range[1], setMaximum)
 
 
-class ctkRangeWidget(kept_properties(tracking=bool, **_NUMBER), QtWidgets.QWidget):
+class ctkRangeWidget(kept_properties(tracking=bool, **NUMBER), QtWidgets.QWidget):
     """Two values within a range."""
 
     valuesChanged = Signal(float, float)

@@ -75,7 +75,37 @@ class qMRMLNodeComboBox(_NODE_OPTIONS, QtWidgets.QWidget):
             "noneDisplay": "None",
             "baseName": "",
         }
+        self._combo_box = QtWidgets.QComboBox()
+        self._combo_box.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
+        self._combo_box.activated.connect(self._on_activated)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._combo_box)
         self.setEnabled(False)
+
+    def _show_names(self):
+        """List the nodes' names of this moment in the combo box, which says nothing of it."""
+        entries = [(self._options["noneDisplay"], "")] if self._options["noneEnabled"] else []
+        nodes = (self._scene.GetNodeByID(identifier) for identifier in self._listed) if self._scene else ()
+        entries += [(node.GetName() or "", node.GetID()) for node in nodes if node is not None]
+        box = self._combo_box
+        if entries != [(box.itemText(row), box.itemData(row)) for row in range(box.count())]:
+            box.clear()
+            for name, identifier in entries:
+                box.addItem(name, identifier)
+        box.setCurrentIndex(next((row for row, entry in enumerate(entries) if entry[1] == self._current), -1))
+
+    _options_changed = _show_names
+
+    def paintEvent(self, event):
+        """A node may have been renamed since."""
+        self._show_names()
+        super().paintEvent(event)
+
+    def _on_activated(self, row):
+        """What a user does in the list."""
+        self._select(self._combo_box.itemData(row))
+        self.nodeActivated.emit(self.currentNode())
 
     def setMRMLScene(self, scene):
         """Follow a scene, or none."""
@@ -93,12 +123,14 @@ class qMRMLNodeComboBox(_NODE_OPTIONS, QtWidgets.QWidget):
         if self._current and self._current not in self._listed:
             row = before.index(self._current) if self._current in before else 0
             self._select(self._listed[min(row, len(self._listed) - 1)] if self._listed else "")
+        self._show_names()
 
     def _select(self, identifier):
         identifier = identifier if identifier in self._listed else ""
         if identifier == self._current:
             return
         self._current = identifier
+        self._show_names()
         node = self.currentNode()
         self.currentNodeChanged.emit(node)
         self._currentNodeIsSet.emit(node is not None)

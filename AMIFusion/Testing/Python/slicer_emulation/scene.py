@@ -32,6 +32,7 @@ class SceneLogics:
             "Colors": slicer.vtkSlicerColorLogic(),
             "Volumes": slicer.vtkSlicerVolumesLogic(),
             "Transforms": slicer.vtkSlicerTransformLogic(),
+            "Plots": slicer.vtkSlicerPlotsLogic(),
         }
         self.application.SetColorLogic(self.modules["Colors"])
         for name, logic in self.modules.items():
@@ -39,6 +40,9 @@ class SceneLogics:
             logic.SetMRMLScene(self.scene)
             self.application.SetModuleLogic(name, logic)
         self._add_slice_views()
+        self.layout = slicer.vtkMRMLLayoutLogic()
+        self.layout.SetMRMLApplicationLogic(self.application)
+        self.layout.SetMRMLScene(self.scene)
         self.hierarchy = SubjectHierarchyPlugins(self.scene)
 
     def _add_remote_io(self, home):
@@ -65,6 +69,23 @@ class SceneLogics:
             collection.AddItem(logic)
             self.slices[name] = logic
         self.application.SetSliceLogics(collection)
+
+    def add_slice_logic(self, node):
+        """The logic of a slice view that a layout brought."""
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(self.application)
+        logic.SetMRMLScene(self.scene)
+        logic.SetSliceNode(node)
+        self.application.GetSliceLogics().AddItem(logic)
+        return logic
+
+    def remove_slice_logic(self, logic):
+        """Forget a slice view with its nodes."""
+        self.application.GetSliceLogics().RemoveItem(logic)
+        nodes = logic.GetSliceNode(), logic.GetSliceCompositeNode()
+        logic.SetMRMLScene(None)
+        for node in nodes:
+            self.scene.RemoveNode(node)
 
     def clear(self):
         """An empty scene again, parameter nodes included."""

@@ -1,6 +1,7 @@
 """QSettings on a file of the test process's own, never the user's."""
 
 import os
+import shutil
 
 from PySide6 import QtCore
 
@@ -51,5 +52,10 @@ def restart():
 
 
 def clear():
-    """Forget every setting."""
+    """Forget every setting, and whatever modules keep beside the settings file."""
     ctkSettings().clear()
+    folder = os.path.dirname(path())
+    for name in os.listdir(folder):
+        if name != os.path.basename(path()):
+            kept = os.path.join(folder, name)
+            shutil.rmtree(kept) if os.path.isdir(kept) and not os.path.islink(kept) else os.unlink(kept)

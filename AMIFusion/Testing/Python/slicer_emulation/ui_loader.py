@@ -13,6 +13,8 @@ from .records import refused_connections
 from .strict_objects import wrap
 
 custom_classes = {}
+_FOR_THE_LOADER = {("QLabel", "buddy")}
+"""What Designer writes as a property and the loader understands, though the class has none of that name."""
 
 
 class _Loader(QtUiTools.QUiLoader):
@@ -42,6 +44,8 @@ class QUiLoader(QtCore.QObject):
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
         widget = _Loader().load(buffer, parent)
         _refuse_unknown_properties(tree, widget)
+        for child in widget.findChildren(QtWidgets.QWidget):
+            getattr(child, "_finish_loading", lambda: None)()
         for connection in connections if connections is not None else []:
             _connect(widget, *[connection.findtext(part) for part in ("sender", "signal", "receiver", "slot")])
         return widget
@@ -60,6 +64,8 @@ def _refuse_unknown_properties(tree, root):
         widget = _named(root, element.get("name"))
         for declared in element.findall("property"):
             name = declared.get("name")
+            if (element.get("class"), name) in _FOR_THE_LOADER:
+                continue
             if declared.get("stdset") != "0" and widget.metaObject().indexOfProperty(name) < 0:
                 raise RuntimeError(f"{element.get('class')} {element.get('name')} has no property '{name}'")
 

@@ -1,0 +1,219 @@
+"""Rigid alignment of two volume nodes: a transform node above the moving volume, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import numpy as np
+import slicer
+import vtk
+from slicer.util import arrayFromVolume
+
+from .registration.images import SpatialImage
+from .registration.rigid import AlignmentProgress, RigidAlignment, alignment_steps
+from .registration.similarity import AlignmentCheck, alignment_check, alignment_check_steps
+from .volumes.checks import check_inputs, is_color_image
+from .volumes.color import luma
+from .volumes.errors import UnsupportedVolumeError
+from .volumes.result import ATTRIBUTE_PREFIX
+from .volumes.watch import UnchangedVolumes
+
+_ALIGNED_ATTRIBUTE = ATTRIBUTE_PREFIX + "NormalizedMutualInformation"
+"""What tells an alignment's transform from others."""
+
+
+class AlignmentJob:
+    """Aligns a volume to another, a short step at a time.
+
+    The result is a linear transform node directly above the moving volume and below the transform that it had as its
+    parent, if any: with A the alignment and W all transforms that the volume was under, the node holds W^-1 A W, so
+    that the volume is now moved by W W^-1 A W = A W. Other volumes under the former parent stay where they are.
+    Nothing is hardened, no voxel changes. The scene is not touched until the last step, so that a job that fails or is
+    dropped leaves no trace.
+
+    Args:
+        reference: vtkMRMLVolumeNode that stays.
+        moving: vtkMRMLVolumeNode of the same patient.
+
+    Raises:
+        VolumeError: volumes that cannot be compared, with a sentence that says what to do.
+        RegistrationError: likewise, of one that cannot be aligned, such as one of a single slice.
+    """
+
+    def __init__(self, reference, moving) -> None:
+        check_inputs(reference, moving)
+        self._reference, self._moving = reference, moving
+        self._images = [spatial_image(node) for node in (reference, moving)]
+        self._world_before = _to_world(moving)
+        self._former_parent = moving.GetParentTransformNode()
+        self._watch = UnchangedVolumes([reference, moving], None, ("align", "aligned"))
+        self.result: RigidAlignment | None = None
+        self.node = None
+
+    def steps(self) -> Iterator[AlignmentProgress]:
+        """Do the work. After the last step ``node`` is the transform, or None where no better place was found.
+
+        A generator closed earlier leaves nothing.
+
+        Raises:
+            VolumeError: a volume was moved, changed or removed meanwhile.
+            RegistrationError: the volumes cannot be aligned.
+        """
+        steps = alignment_steps(*self._images)
+        while True:
+            self._watch.check()
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                self.result = end.value
+                break
+            yield progress
+        # The transform appears before the last progress is seen, so that whoever counts to the end finds it.
+        if self.result.is_better:
+            self.node = self._publish(self.result)
+        yield AlignmentProgress(1.0, progress.level, progress.value)
+
+    def run(self):
+        """Do all the work at once.
+
+        Returns:
+            The vtkMRMLLinearTransformNode, or None where no better place was found.
+        """
+        for _ in self.steps():
+            pass
+        return self.node
+
+    def undo(self) -> bool:
+        """Put the moving volume back under its former parent, see ``undo_alignment``."""
+        node, self.node = self.node, None
+        if node is None or node.GetScene() is None:
+            return False
+        if self._moving.GetScene() is not None and self._moving.GetParentTransformNode() is node:
+            return undo_alignment(self._moving)
+        if not _is_used(node):
+            node.GetScene().RemoveNode(node)
+        return False
+
+    def _publish(self, result: RigidAlignment):
+        scene, moving = self._moving.GetScene(), self._moving
+        name = f"{moving.GetName()} to {self._reference.GetName()}"
+        node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", scene.GenerateUniqueName(name))
+        world = self._world_before
+        matrix = result.matrix if _is_identity(world) else np.linalg.inv(world) @ result.matrix @ world
+        node.SetMatrixTransformToParent(_vtk_matrix(matrix))
+        for key, value in self._provenance(result).items():
+            node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
+        if self._former_parent is not None:
+            node.SetAndObserveTransformNodeID(self._former_parent.GetID())
+        moving.SetAndObserveTransformNodeID(node.GetID())
+        return node
+
+    def _provenance(self, result: RigidAlignment) -> dict[str, str]:
+        """Where the transform comes from."""
+        return {
+            "ReferenceNodeID": self._reference.GetID(),
+            "MovingNodeID": self._moving.GetID() or "",
+            "NormalizedMutualInformation": f"{result.nmi_before:.4f} before, {result.nmi_after:.4f} after",
+        }
+
+
+def alignment_of(moving):
+    """The transform that an alignment put directly above a volume, or None.
+
+    Args:
+        moving: vtkMRMLVolumeNode.
+    """
+    parent = moving.GetParentTransformNode()
+    return parent if parent is not None and parent.GetAttribute(_ALIGNED_ATTRIBUTE) is not None else None
+
+
+def undo_alignment(moving) -> bool:
+    """Take a volume out of the transform of its last alignment, and remove that one unless others use it.
+
+    It works on a scene that was saved and loaded, too.
+
+    Args:
+        moving: vtkMRMLVolumeNode.
+
+    Returns:
+        Whether there was one. A volume that has left it meanwhile, hardened or moved elsewhere, is left alone.
+    """
+    node = alignment_of(moving)
+    if node is None:
+        return False
+    former = node.GetParentTransformNode()
+    moving.SetAndObserveTransformNodeID(former.GetID() if former is not None else None)
+    if not _is_used(node):
+        node.GetScene().RemoveNode(node)
+    return True
+
+
+def check_alignment_steps(reference, moving) -> Generator[None, None, AlignmentCheck]:
+    """``check_alignment`` in steps of 5 to 30 ms, for callers with an event loop; may be closed at any time."""
+    check_inputs(reference, moving)
+    return alignment_check_steps(spatial_image(reference), spatial_image(moving))
+
+
+def check_alignment(reference, moving) -> AlignmentCheck:
+    """Judge whether two volumes lie right to each other, parent transforms included: 0.1 to 0.2 s.
+
+    Args:
+        reference, moving: vtkMRMLVolumeNode.
+
+    Raises:
+        VolumeError: volumes that cannot be compared.
+        RegistrationError: a volume of one slice or of one value.
+    """
+    check_inputs(reference, moving)
+    return alignment_check(spatial_image(reference), spatial_image(moving))
+
+
+def spatial_image(node) -> SpatialImage:
+    """A volume's voxels, not copied, where its parent transforms put them. Color counts by its luma.
+
+    Args:
+        node: a checked vtkMRMLVolumeNode.
+
+    Raises:
+        UnsupportedVolumeError: a parent transform is not linear.
+        UnsuitableImageError: the volume cannot be aligned.
+    """
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(ijk_to_ras)
+    to_gray = luma if is_color_image(node) else None
+    return SpatialImage(arrayFromVolume(node), _to_world(node) @ _array(ijk_to_ras), node.GetName(), to_gray)
+
+
+def _to_world(node) -> np.ndarray:
+    """4 x 4 of all transforms above a volume."""
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return np.eye(4)
+    if not parent.IsTransformToWorldLinear():
+        raise UnsupportedVolumeError(
+            f"'{node.GetName()}' is under a transform that bends space, so that no rigid motion aligns it. Harden the "
+            "transform, or take the volume out of it (in the module Transforms), and align then."
+        )
+    matrix = vtk.vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(matrix)
+    return _array(matrix)
+
+
+def _is_used(transform) -> bool:
+    """Whether any node of the scene is directly under a transform."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLTransformableNode", scene=transform.GetScene())
+    return any(node.GetParentTransformNode() is transform for node in nodes)
+
+
+def _is_identity(matrix: np.ndarray) -> bool:
+    return bool((matrix == np.eye(4)).all())
+
+
+def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def _vtk_matrix(array: np.ndarray) -> vtk.vtkMatrix4x4:
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(array.ravel())
+    return matrix

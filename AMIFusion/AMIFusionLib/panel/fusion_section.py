@@ -1,0 +1,92 @@
+"""How to fuse: plane, intensities, and the device."""
+
+from __future__ import annotations
+
+import sys
+
+from slicer.i18n import tr as _
+
+PLANE_LABELS = {
+    "acquisition": "As acquired",
+    "axial": "Axial",
+    "sagittal": "Sagittal",
+    "coronal": "Coronal",
+}
+WINDOW_LABELS = {"display": "As displayed", "percentiles": "From percentiles"}
+AUTOMATIC = "auto"
+
+
+class FusionSection:
+    """Choices that Slicer's own binding does not cover: combo boxes whose entries are translated.
+
+    Balance and color are bound by their ``SlicerParameterName`` in the .ui file.
+
+    Args:
+        ui: the panel's widgets.
+    """
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._parameters = None
+        self._knows_devices = False
+        _fill(ui.planeComboBox, PLANE_LABELS)
+        _fill(ui.windowComboBox, WINDOW_LABELS)
+        _fill(ui.deviceComboBox, {AUTOMATIC: "Automatic (a GPU where there is one)", "cpu": "CPU"})
+        self._choices = {"plane": ui.planeComboBox, "window": ui.windowComboBox, "device": ui.deviceComboBox}
+        ui.planeComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("plane", index))
+        ui.windowComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("window", index))
+        ui.deviceComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("device", index))
+
+    def update(self, parameters) -> None:
+        """Show a parameter node's choices.
+
+        Args:
+            parameters: AMIFusionParameterNode, or None while there is none.
+        """
+        # What is shown is not written back: a scene may come from a computer with another GPU and keeps its choice.
+        self._parameters = None
+        self._name_devices()
+        if parameters is not None:
+            self._offer_device(parameters.device)
+            for name, combo_box in self._choices.items():
+                combo_box.setCurrentIndex(max(combo_box.findData(getattr(parameters, name)), 0))
+        self._parameters = parameters
+
+    @property
+    def device(self) -> str:
+        """The device that is shown, which is there."""
+        return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
+
+    def close(self) -> None:
+        """Write nothing into the parameters any more."""
+        self._parameters = None
+
+    def _on_choice(self, name: str, index: int) -> None:
+        if self._parameters is not None and index >= 0:
+            value = self._choices[name].itemData(index)
+            if getattr(self._parameters, name) != value:
+                setattr(self._parameters, name, value)
+
+    def _offer_device(self, device: str) -> None:
+        """Take a scene's device on trust by its raw name as long as nobody knows what is there."""
+        if not self._knows_devices and self._ui.deviceComboBox.findData(device) < 0:
+            self._ui.deviceComboBox.addItem(device, device)
+
+    def _name_devices(self) -> None:
+        """List what is there, once PyTorch has been loaded for something else: loading it takes seconds."""
+        if self._knows_devices or "torch" not in sys.modules:
+            return
+        from AMIFusionLib.fusion.devices import available_devices, describe_device
+
+        self._knows_devices = True
+        combo_box = self._ui.deviceComboBox
+        combo_box.clear()
+        devices = available_devices()
+        combo_box.addItem(_("Automatic: {device}").format(device=describe_device(devices[0])), AUTOMATIC)
+        for device in devices:
+            combo_box.addItem(describe_device(device), device)
+
+
+def _fill(combo_box, labels: dict[str, str]) -> None:
+    for value, label in labels.items():
+        combo_box.addItem(_(label), value)

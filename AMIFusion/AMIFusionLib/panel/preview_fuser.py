@@ -1,0 +1,86 @@
+"""What the live preview fuses with: the panel's choices, the license and the network that they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+from AMIFusionLib.pytorch import PyTorchMissingError, pytorch_is_installed, require_pytorch
+from AMIFusionLib.volumes.watch import display_state, volume_state
+
+
+class PreviewFuser:
+    """Fuses slices as the panel's choices say, with one network until model, license or device change.
+
+    Args:
+        model: gives the model to fuse with.
+        license_text: gives the license that is entered now, or "".
+        device: gives where the network is to run.
+    """
+
+    def __init__(
+        self, model: Callable[[], object], license_text: Callable[[], str], device: Callable[[], str] = lambda: "auto"
+    ) -> None:
+        self._model, self._license_text, self._device = model, license_text, device
+        self._preview = None
+        self._key: tuple | None = None
+        self.state = ""
+
+    def signature(self, pair: tuple, parameters, plane) -> tuple:
+        """All that a slice depends on: equal as long as fusing again would give the same."""
+        states = tuple((volume_state(node), display_state(node)) for node in pair)
+        return plane, states, _options(parameters), self._device(), hash(self._license_text())
+
+    def fuse(self, pair: tuple, parameters, plane):
+        """Fuse one slice; ``state`` then says in words whether it is marked.
+
+        Args:
+            pair: reference and second volume.
+            parameters: AMIFusionParameterNode.
+            plane: ``view_plane.ViewPlane``.
+
+        Returns:
+            ``slice_preview.PreviewedSlice``.
+
+        Raises:
+            PyTorchMissingError: it is not installed or cannot be loaded; nobody is asked from here.
+            ValueError: the volumes cannot be fused.
+            OSError: the model file cannot be read.
+        """
+        if not pytorch_is_installed():
+            raise PyTorchMissingError(_("The preview needs PyTorch. Fuse once to be asked whether to install it."))
+        require_pytorch(ask=False)
+        from AMIFusionLib.fusion_job import FusionOptions
+
+        (window, keep_color, balance), device = _options(parameters), self._device()
+        options = FusionOptions(window=window, keep_color=keep_color, balance=balance, device=device)
+        return self._prepared(device).fuse(*pair, options, plane)
+
+    def forget(self) -> None:
+        """Let go of the volumes' images and of the network, which may be a licensed one."""
+        self._preview = self._key = None
+
+    def _prepared(self, device: str):
+        from AMIFusionLib.authorization.authorize import authorize
+        from AMIFusionLib.slice_preview import SlicePreview
+
+        model, text = self._model(), self._license_text()
+        key = model.sha256, hash(text), device
+        if key != self._key:
+            authorization = authorize(model, text)
+            self._preview, self._key = SlicePreview(model, authorization, device), key
+            self.state = _state_of(authorization)
+        return self._preview
+
+
+def _options(parameters) -> tuple:
+    return parameters.window, parameters.keepColor, parameters.balance
+
+
+def _state_of(authorization) -> str:
+    if authorization.is_licensed:
+        return _("Preview, licensed")
+    return (
+        _("Preview, marked: the license does not hold") if authorization.problem else _("Preview, marked: no license")
+    )

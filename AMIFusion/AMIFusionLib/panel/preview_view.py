@@ -1,0 +1,148 @@
+"""One slice view of the live preview: its plane, its scratch node, and the layers that the user had."""
+
+from __future__ import annotations
+
+import slicer
+
+from AMIFusionLib.volumes.result import COLOR_MAXIMUM, SCALAR_MAXIMUM
+from AMIFusionLib.volumes.view_plane import ViewPlane
+
+
+class PreviewView:
+    """Shows fused slices in a slice view as its foreground, at full opacity over the user's background.
+
+    The former foreground and its opacity come back when the preview ends. An opacity that the user sets meanwhile is
+    the preview's, kept until then. If the user chooses another foreground meanwhile, that choice stays: the view is
+    given up (``is_given_up``) until the section starts anew.
+
+    Args:
+        name: of the view, such as "Red".
+        slice_node: vtkMRMLSliceNode.
+        composite: vtkMRMLSliceCompositeNode, which holds the layers.
+    """
+
+    def __init__(self, name: str, slice_node, composite) -> None:
+        self.name = name
+        self.slice_node = slice_node
+        self.composite = composite
+        self.signature: tuple | None = None
+        self.is_given_up = False
+        self._node = None
+        self._former: tuple[str | None, float] | None = None
+        self._opacity = 1.0
+
+    @property
+    def plane(self) -> ViewPlane:
+        """What the view shows now."""
+        return ViewPlane.of(self.slice_node)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the layers are not the user's now."""
+        return self._former is not None
+
+    @property
+    def can_show(self) -> bool:
+        """Whether there is a background to lie over: a view's place and steps come from it."""
+        return not self.is_given_up and self.composite.GetBackgroundVolumeID() is not None and not self.plane.is_empty
+
+    def show(self, fused) -> None:
+        """Show a fused slice.
+
+        Args:
+            fused: ``slice_preview.PreviewedSlice``.
+        """
+        node, former_node = self._node_for(fused.is_color), self._node
+        self._node = node
+        with slicer.util.NodeModify(node):
+            node.SetAndObserveImageData(fused.image)
+            node.SetIJKToRASMatrix(fused.ijk_to_ras)
+        # Each time: the mouse's window tool acts on the front layer, and not on what is fused.
+        maximum = COLOR_MAXIMUM if fused.is_color else SCALAR_MAXIMUM
+        node.GetDisplayNode().SetWindowLevel(maximum, maximum / 2)
+        composite = self.composite
+        if not self.is_shown:
+            self._former = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
+            with slicer.util.NodeModify(composite):
+                composite.SetForegroundVolumeID(node.GetID())
+                composite.SetForegroundOpacity(self._opacity)
+        elif node is not former_node:
+            composite.SetForegroundVolumeID(node.GetID())
+        if node is not former_node:
+            _remove(former_node)
+
+    def notice_user(self) -> bool:
+        """Give the view up if the user has chosen another foreground over the preview.
+
+        Returns:
+            Whether the view was given up just now.
+        """
+        if not self.is_shown or self._has_own_foreground():
+            return False
+        self.is_given_up = True
+        if self.composite.GetForegroundOpacity() == self._opacity:
+            # The choice was of a layer and not of how strongly it shows.
+            self.composite.SetForegroundOpacity(self._former[1])
+        self.withdraw()
+        return True
+
+    def hide(self) -> None:
+        """Bring the user's layers back for a while; the next slice is shown as the last one was."""
+        self.signature = None
+        former, self._former = self._former, None
+        if former is None or not self._has_own_foreground():
+            return
+        identifier, opacity = former
+        composite = self.composite
+        self._opacity = composite.GetForegroundOpacity()
+        if identifier is not None and self._node.GetScene().GetNodeByID(identifier) is None:
+            identifier = None
+        with slicer.util.NodeModify(composite):
+            composite.SetForegroundVolumeID(identifier)
+            composite.SetForegroundOpacity(opacity)
+
+    def withdraw(self) -> None:
+        """Bring the user's layers back and leave no node."""
+        self.hide()
+        node, self._node = self._node, None
+        _remove(node)
+
+    def _has_own_foreground(self) -> bool:
+        node = self._node
+        is_there = node is not None and node.GetScene() is not None
+        return is_there and self.composite.GetForegroundVolumeID() == node.GetID()
+
+    def _node_for(self, is_color: bool):
+        """The scratch node, or a new one where it is gone or of the other kind."""
+        kind = "Vector" if is_color else "Scalar"
+        node = self._node
+        if node is not None and node.GetScene() is not None and node.GetClassName() == f"vtkMRML{kind}VolumeNode":
+            return node
+        return _new_scratch(self.slice_node.GetScene(), f"AMIFusion preview {self.name}", kind)
+
+
+def _new_scratch(scene, name: str, kind: str):
+    """A volume node that no selector, file, undo or subject hierarchy takes."""
+    node = getattr(slicer, f"vtkMRML{kind}VolumeNode")()
+    display = getattr(slicer, f"vtkMRML{kind}VolumeDisplayNode")()
+    for each in (display, node):
+        each.SetName(name)
+        each.SetSaveWithScene(False)
+        each.HideFromEditorsOn()
+        each.SetUndoEnabled(False)
+    display.SetAutoWindowLevel(False)
+    if kind == "Scalar":
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    scene.AddNode(display)
+    scene.AddNode(node)
+    node.SetAndObserveDisplayNodeID(display.GetID())
+    return node
+
+
+def _remove(node) -> None:
+    if node is None or node.GetScene() is None:
+        return
+    scene, display = node.GetScene(), node.GetDisplayNode()
+    scene.RemoveNode(node)
+    if display is not None and display.GetScene() is not None:
+        scene.RemoveNode(display)

@@ -1,0 +1,163 @@
+"""The button that fuses and cancels, with progress, remaining time and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+from AMIFusionLib.pytorch import PyTorchMissingError
+
+from .labels import show_sentence
+from .runner import FusionRunner, Job
+
+_PROGRESS_MAXIMUM = 1000
+
+_TELLING_SECONDS = 0.5
+"""How long a run must have lasted before its remaining time is worth saying."""
+
+
+class RunSection:
+    """Fuse and Cancel in one button.
+
+    Args:
+        ui: the panel's widgets.
+        schedule: calls a function soon, from the event loop.
+        create_job: makes the job that the user asks for; what it raises is told.
+        finished: called with a job's result once it is there.
+        changed: called when a run has begun or ended.
+    """
+
+    def __init__(
+        self,
+        ui,
+        schedule: Callable[[Callable[[], None]], None],
+        create_job: Callable[[], Job],
+        finished: Callable[[object], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._ui = ui
+        self._create_job, self._finished, self._changed = create_job, finished, changed
+        self._runner = FusionRunner(schedule, self)
+        self._problem = ""
+        self._started = 0.0
+        self._is_starting = False
+        ui.progressBar.setRange(0, _PROGRESS_MAXIMUM)
+        ui.progressBar.setVisible(False)
+        ui.fuseButton.connect("clicked()", self._on_clicked)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a fusion is under way."""
+        return self._runner.is_running
+
+    def update(self, parameters, busy: str = "") -> None:
+        """Show on the button what it would do, or what is missing.
+
+        Args:
+            parameters: AMIFusionParameterNode, or None while there is none.
+            busy: what else is under way and must end first.
+        """
+        button = self._ui.fuseButton
+        if self.is_running:
+            button.setText(_("Cancel"))
+            button.setEnabled(True)
+            button.setToolTip(_("Stop; nothing is changed."))
+            return
+        missing = busy or _missing_input(parameters)
+        button.setText(missing or _("Fuse"))
+        button.setEnabled(not missing)
+        button.setToolTip(_("Fuse the two volumes into a new one."))
+
+    def cancel(self) -> None:
+        """End a run at once; nothing happens if there is none."""
+        self._runner.cancel()
+
+    def say(self, text: str) -> None:
+        """Show a sentence below the button."""
+        show_sentence(self._ui.statusLabel, text)
+
+    # What the runner tells
+
+    def on_progress(self, progress) -> None:
+        """Show how far the run is."""
+        self._ui.progressBar.setValue(round(_PROGRESS_MAXIMUM * progress.fraction))
+        done = _("Fusing: {done} of {total} slices").format(done=progress.done_slices, total=progress.total_slices)
+        self.say(done + _remaining(time.monotonic() - self._started, progress.fraction))
+
+    def on_finished(self, node) -> None:
+        """Show the result."""
+        self._end()
+        state = _("clean") if node.GetAttribute("AMIFusion.Authorized") == "true" else _("marked as unlicensed")
+        done = _("Done: '{name}', {state}.").format(name=node.GetName(), state=state)
+        self.say(f"{done} {self._problem}".strip())
+        self._finished(node)
+
+    def on_failed(self, error: Exception) -> None:
+        """Say what was wrong."""
+        self._end()
+        self._explain(error)
+
+    def on_canceled(self) -> None:
+        """Say that nothing was made."""
+        self._end()
+        self.say(_("Canceled. Nothing was changed."))
+
+    def _on_clicked(self) -> None:
+        if self.is_running:
+            self.cancel()
+            return
+        # Asking for PyTorch turns the event loop: a second click must not start a second run.
+        if self._is_starting:
+            return
+        self._is_starting = True
+        try:
+            job = self._create_job()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing was fused
+            self._explain(error)
+            return
+        finally:
+            self._is_starting = False
+        self._start(job)
+
+    def _start(self, job) -> None:
+        self._problem, self._started = job.problem, time.monotonic()
+        self._ui.progressBar.setValue(0)
+        self._ui.progressBar.setVisible(True)
+        self.say(_("Fusing on {device}").format(device=job.device))
+        self._runner.start(job)
+        self._changed()
+
+    def _end(self) -> None:
+        self._ui.progressBar.setVisible(False)
+        self._changed()
+
+    def _explain(self, error: Exception) -> None:
+        """Expected errors carry a sentence for the user; others go to the log with a pointer."""
+        if isinstance(error, (ValueError, PyTorchMissingError, OSError)):
+            self.say(str(error))
+        else:
+            logging.error("AMIFusion: fusion failed", exc_info=error)
+            self.say(_("Fusing failed. The Python console says more; please report it."))
+
+
+def _missing_input(parameters) -> str:
+    """What the user must still select, or nothing."""
+    if parameters is None or parameters.referenceVolume is None:
+        return _("Select a reference volume")
+    if parameters.movingVolume is None:
+        return _("Select a second volume")
+    if parameters.movingVolume is parameters.referenceVolume:
+        return _("Select two different volumes")
+    return ""
+
+
+def _remaining(elapsed: float, fraction: float) -> str:
+    if elapsed < _TELLING_SECONDS or not 0 < fraction < 1:
+        return ""
+    seconds = elapsed * (1 - fraction) / fraction
+    if seconds < 60:
+        return _(", about {seconds} s left").format(seconds=max(1, round(seconds)))
+    return _(", about {minutes} min left").format(minutes=round(seconds / 60))

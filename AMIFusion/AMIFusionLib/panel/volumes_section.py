@@ -1,0 +1,109 @@
+"""Which two volumes: guesses, swapping, and what will happen to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from AMIFusionLib.volumes.checks import check_inputs
+from AMIFusionLib.volumes.errors import VolumeError
+from AMIFusionLib.volumes.guesses import guess_pair
+from AMIFusionLib.volumes.resampling import is_same_grid
+from AMIFusionLib.volumes.result import ATTRIBUTE_PREFIX
+
+from .labels import show_sentence
+
+
+class VolumesSection:
+    """Selectors of reference and second volume.
+
+    Args:
+        ui: the panel's widgets.
+        schedule: calls a function soon, from the event loop.
+    """
+
+    def __init__(self, ui, schedule: Callable[[Callable[[], None]], None]) -> None:
+        self._ui = ui
+        self._schedule = schedule
+        self._parameters = None
+        self._is_guess_due = False
+        self._is_closed = False
+        ui.swapButton.connect("clicked()", self._on_swap)
+
+    def update(self, parameters) -> None:
+        """Show what will happen to the volumes that are selected.
+
+        Args:
+            parameters: AMIFusionParameterNode, or None while there is none.
+        """
+        self._parameters = parameters
+        pair = _selected(parameters)
+        self._ui.swapButton.setEnabled(any(pair))
+        show_sentence(self._ui.volumesNoteLabel, _plan_sentence(*pair) if all(pair) else "")
+
+    def guess_soon(self) -> None:
+        """Guess when the event loop is next idle: a volume that was just added has neither name nor voxels yet."""
+        if not self._is_guess_due:
+            self._is_guess_due = True
+            self._schedule(self._guess)
+
+    def close(self) -> None:
+        """Guess no more."""
+        self._parameters, self._is_closed = None, True
+
+    def _guess(self) -> None:
+        self._is_guess_due = False
+        # Whoever has chosen one volume knows what to choose for the other.
+        if self._is_closed or self._parameters is None or any(_selected(self._parameters)):
+            return
+        pair = guess_pair(_candidates())
+        if pair is not None:
+            self._parameters.referenceVolume, self._parameters.movingVolume = pair
+
+    def _on_swap(self) -> None:
+        parameters = self._parameters
+        if parameters is not None:
+            reference, moving = _selected(parameters)
+            parameters.referenceVolume, parameters.movingVolume = moving, reference
+
+
+def _selected(parameters) -> tuple[object, object]:
+    return (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
+
+
+def _candidates() -> list:
+    """Volumes that may be sources: shown to the user, with voxels, and no results of a fusion."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [
+        node
+        for node in nodes
+        if not node.GetHideFromEditors()
+        and not node.IsA("vtkMRMLLabelMapVolumeNode")
+        and node.GetAttribute(ATTRIBUTE_PREFIX + "Model") is None
+        and _is_image(node)
+    ]
+
+
+def _is_image(node) -> bool:
+    image = node.GetImageData()
+    return image is not None and image.GetPointData().GetScalars() is not None and image.GetNumberOfPoints() > 0
+
+
+def _plan_sentence(reference, moving) -> str:
+    """What will happen to the volumes, or what forbids it."""
+    try:
+        check_inputs(reference, moving)
+    except VolumeError as error:
+        return str(error)
+    sizes = [_size(node) for node in (moving, reference)]
+    if is_same_grid(moving, reference):
+        return _("Both lie on one grid of {size} voxels; nothing is resampled.").format(size=sizes[1])
+    return _("{name} will be resampled from {before} to {after}.").format(
+        name=moving.GetName(), before=sizes[0], after=sizes[1]
+    )
+
+
+def _size(node) -> str:
+    return " x ".join(map(str, node.GetImageData().GetDimensions()))

@@ -1,0 +1,179 @@
+"""The panel driven as a user drives it; runs in Slicer (ctest) and, unchanged, in the emulation (pytest)."""
+
+import os
+import tempfile
+import time
+import unittest
+
+import numpy as np
+import slicer
+import slicer.util
+
+PATIENCE = 120
+
+
+class AMIFusionPanelTest(unittest.TestCase):
+    """Each test begins with an empty scene and the module open."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+        slicer.util.selectModule("AMIFusion")
+        self.turn()
+        self.widget = slicer.util.getModuleWidget("AMIFusion")
+        self.panel, self.ui = self.widget._panel, self.widget._panel._ui
+        self.ui.previewCheckBox.setChecked(False)
+        self.ui.licenseLineEdit.setText("")
+        self.logic = self.widget.logic
+
+    def tearDown(self):
+        slicer.mrmlScene.Clear(0)
+        self.turn()
+
+    def turn(self, condition=lambda: False, seconds=0.0):
+        """Turn the event loop once, or until something holds."""
+        slicer.app.processEvents()
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            slicer.app.processEvents()
+
+    def wait(self, condition):
+        """Turn the event loop until something must hold."""
+        self.turn(condition, PATIENCE)
+        self.assertTrue(condition(), "waited in vain; the panel says: " + self.ui.statusLabel.text)
+
+    def add_volume(self, name, shape=(12, 40, 40)):
+        """A volume of noise as if it had been loaded."""
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        values = np.random.default_rng(sum(map(ord, name))).random(shape)
+        slicer.util.updateVolumeFromArray(node, (1000 * values).astype(np.int16))
+        node.CreateDefaultDisplayNodes()
+        return node
+
+    def add_pair(self):
+        """Two volumes that the panel takes for MR and CT."""
+        pair = self.add_volume("Brain MR"), self.add_volume("Brain CT")
+        self.wait(lambda: self.ui.fuseButton.text == "Fuse")
+        return pair
+
+    def results(self):
+        """Volumes that the module made."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        return [node for node in nodes if node.GetAttribute("AMIFusion.Model")]
+
+    def fuse(self):
+        """Press the button and wait."""
+        self.ui.fuseButton.click()
+        self.wait(lambda: not self.panel.is_busy)
+
+    def test_two_volumes_are_found_and_fused(self):
+        """Two volumes are enough: the panel guesses which is which."""
+        mr, ct = self.add_pair()
+        self.assertEqual(self.ui.referenceSelector.currentNode(), mr)
+        self.assertEqual(self.ui.movingSelector.currentNode(), ct)
+        self.assertIn("40 x 40 x 12", self.ui.volumesNoteLabel.text)
+        self.fuse()
+        self.assertEqual([node.GetAttribute("AMIFusion.Authorized") for node in self.results()], ["false"])
+        self.assertIn("UNLICENSED", self.ui.resultStateLabel.text)
+
+    def test_license_makes_the_result_clean(self):
+        """A license is pasted, the result is clean, and the scene that is saved holds no part of it."""
+        self.add_pair()
+        license = self.logic.evaluationLicense()
+        self.ui.licenseLineEdit.setText(license)
+        self.assertIn("Licensed to", self.ui.licenseStatusLabel.text)
+        self.fuse()
+        self.assertEqual(self.results()[0].GetAttribute("AMIFusion.Authorized"), "true")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrml")
+            slicer.mrmlScene.SetURL(path)
+            slicer.mrmlScene.Commit(path)
+            with open(path, encoding="utf-8") as file:
+                self.assertNotIn(license.strip().split(".")[1], file.read())
+
+    def test_swap(self):
+        """The two volumes change places."""
+        mr, ct = self.add_pair()
+        self.ui.swapButton.click()
+        self.assertEqual((self.ui.referenceSelector.currentNode(), self.ui.movingSelector.currentNode()), (ct, mr))
+
+    def test_balance_is_honored(self):
+        """At either end of the slider the result follows one source."""
+        mr, ct = self.add_pair()
+        self.ui.licenseLineEdit.setText(self.logic.evaluationLicense())
+        followed = []
+        for value in (0, 100):
+            self.ui.balanceSlider.value = value
+            self.fuse()
+            result = slicer.util.arrayFromVolume(self.results()[-1]).ravel()
+            followed.append([np.corrcoef(result, slicer.util.arrayFromVolume(node).ravel())[0, 1] for node in (mr, ct)])
+        self.assertGreater(followed[0][0], followed[0][1] + 0.3)
+        self.assertGreater(followed[1][1], followed[1][0] + 0.3)
+
+    def test_cancel(self):
+        """Half-way through, nothing is left and the panel is ready at once."""
+        for name in ("Brain MR", "Brain CT"):
+            self.add_volume(name, (60, 128, 128))
+        self.wait(lambda: self.ui.fuseButton.text == "Fuse")
+        count = slicer.mrmlScene.GetNumberOfNodes()
+        self.ui.fuseButton.click()
+        self.wait(lambda: self.ui.progressBar.value > 0)
+        started = time.monotonic()
+        self.ui.fuseButton.click()
+        self.turn()
+        self.assertEqual((self.ui.fuseButton.text, self.ui.fuseButton.enabled), ("Fuse", True))
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count)
+
+    def test_input_deleted_and_scene_closed_during_a_run(self):
+        """Whatever happens to the scene, the run ends and the panel stays usable."""
+        for interrupt in (lambda pair: slicer.mrmlScene.RemoveNode(pair[1]), lambda pair: slicer.mrmlScene.Clear(0)):
+            pair = self.add_pair()
+            self.ui.fuseButton.click()
+            interrupt(pair)
+            self.wait(lambda: not self.panel.is_busy)
+            self.assertEqual(self.results(), [])
+            slicer.mrmlScene.Clear(0)
+            self.turn()
+        self.add_pair()
+        self.fuse()
+        self.assertEqual(len(self.results()), 1)
+
+    def test_preview_leaves_nothing(self):
+        """The preview shows in the slice views and is gone when it is switched off."""
+        mr, _ = self.add_pair()
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        slicer.util.setSliceViewerLayers(background=mr, fit=True)
+        self.turn()
+        count = slicer.mrmlScene.GetNumberOfNodes()
+        self.ui.previewCheckBox.setChecked(True)
+        self.wait(lambda: "ms" in self.ui.previewStatusLabel.text)
+        hidden = [
+            node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetHideFromEditors()
+        ]  # fmt: skip
+        self.assertTrue(hidden)
+        self.assertFalse(any(node.GetSaveWithScene() for node in hidden))
+        self.ui.previewCheckBox.setChecked(False)
+        self.turn()
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count)
+
+    def test_alignment_is_found_and_undone(self):
+        """A shifted volume is moved back by a transform that can be taken away."""
+        from AMIFusionLib.phantom.head import head_phantom
+        from AMIFusionLib.phantom.nodes import add_phantom_volume
+
+        nodes = {name: add_phantom_volume(slicer.mrmlScene, volume) for name, volume in head_phantom().items()}
+        moving = nodes["CT"]
+        origin = np.array(moving.GetOrigin()) + (6, -5, 4)
+        moving.SetOrigin(*origin)
+        self.ui.referenceSelector.setCurrentNode(nodes["MRT1"])
+        self.ui.movingSelector.setCurrentNode(moving)
+        self.ui.alignButton.click()
+        self.wait(lambda: not self.panel.is_busy)
+        found = slicer.util.arrayFromTransformMatrix(moving.GetParentTransformNode())[:3, 3]
+        self.assertLess(np.linalg.norm(found + (6, -5, 4)), 2.5)
+        self.ui.undoAlignmentButton.click()
+        self.assertIsNone(moving.GetParentTransformNode())
+
+
+if __name__ == "__main__":
+    unittest.main()

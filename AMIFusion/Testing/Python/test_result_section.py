@@ -1,0 +1,462 @@
+"""The panel's section about a result, driven as a user would: state, three-up, compare, measure, export."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import slicer_emulation
+
+SIDE = 44
+
+
+@pytest.fixture
+def logic(module):
+    """The module's logic."""
+    return module.AMIFusionLogic()
+
+
+@pytest.fixture
+def pair(add_volume):
+    """Two small volumes around the origin."""
+    generator = np.random.default_rng(0)
+    grid = np.diag([-1.0, -1.0, 2.0, 1.0])
+    grid[:3, 3] = (22, 22, -8)
+    return [
+        add_volume((1000 * generator.random((9, SIDE, SIDE))).astype(np.int16), name, grid, window=(0, 1000))
+        for name in ("MR", "CT")
+    ]
+
+
+@pytest.fixture
+def ui(module, slicer):
+    """The widgets of the panel's own file."""
+    path = Path(module.__file__).parent / "Resources" / "UI" / "AMIFusion.ui"
+    widget = slicer.util.loadUI(str(path))
+    widget.setMRMLScene(slicer.mrmlScene)
+    widgets = slicer.util.childWidgetVariables(widget)
+    yield widgets
+    widget.deleteLater()
+
+
+@pytest.fixture
+def section(ui, logic):
+    """The section over these widgets."""
+    from AMIFusionLib.panel.result_section import ResultSection
+
+    made = ResultSection(ui, logic)
+    yield made
+    made.close()
+    made.close()
+
+
+@pytest.fixture
+def shown(section, pair, logic):
+    """A fresh unlicensed result, shown as the panel does."""
+    node = logic.fuse(*pair)
+    section.show(node)
+    section.update(parameters(node))
+    return node
+
+
+def parameters(output=None):
+    """What of a parameter node the section reads."""
+    return SimpleNamespace(outputVolume=output)
+
+
+def wait_for(condition, seconds=60):
+    """Turn the event loop until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        slicer_emulation.process_events()
+
+
+def remove(section, scene, node):
+    """Remove a node as the panel tells of it."""
+    section.forget(node)
+    scene.RemoveNode(node)
+    section.update(parameters())
+
+
+def backgrounds(slicer, names):
+    """Names of the volumes that slice views show."""
+    manager = slicer.app.layoutManager()
+    composites = [manager.sliceWidget(name).mrmlSliceCompositeNode() for name in names]
+    nodes = [slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "") for composite in composites]
+    return [node.GetName() if node else None for node in nodes]
+
+
+def labels(slicer):
+    """What is written above the three views."""
+    from AMIFusionLib.panel.three_up import LABEL_PLACE, VIEWS
+
+    manager = slicer.app.layoutManager()
+    return [manager.sliceWidget(name).sliceView().cornerAnnotation().GetText(LABEL_PLACE) for name in VIEWS]
+
+
+STANDARD = ("Red", "Yellow", "Green")
+BUTTONS = ("threeUpButton", "compareButton", "measureButton", "exportPictureButton")
+
+
+def enabled(ui):
+    """Which buttons are enabled."""
+    return [getattr(ui, name).enabled for name in BUTTONS]
+
+
+class TestState:
+    def test_without_a_result_there_is_nothing_to_do(self, section, ui):
+        section.update(parameters())
+        assert ui.resultStateLabel.text == "No result yet." and enabled(ui) == [False] * 4
+
+    def test_unlicensed_and_licensed_are_named(self, section, ui, pair, logic, shown):
+        assert ui.resultStateLabel.text.startswith("'MR + CT fused': UNLICENSED, marked.")
+        assert "from 'MR' and 'CT'" in ui.resultStateLabel.text and enabled(ui) == [True] * 4
+        license_text = logic.evaluationLicense()
+        clean = logic.fuse(*pair, license=license_text)
+        section.update(parameters())
+        assert f"'{clean.GetName()}': licensed to Public evaluation." in ui.resultStateLabel.text
+        assert license_text[-20:].strip() not in ui.resultStateLabel.text
+        section.update(parameters(shown))
+        assert "UNLICENSED" in ui.resultStateLabel.text
+
+    def test_missing_sources_and_a_missing_result_are_told(self, section, ui, pair, shown, scene):
+        remove(section, scene, pair[1])
+        assert "a volume that is gone" in ui.resultStateLabel.text
+        assert enabled(ui) == [False, True, True, True]
+        remove(section, scene, shown)
+        assert ui.resultStateLabel.text == "No result yet." and enabled(ui) == [False] * 4
+
+    def test_a_fresh_result_is_shown_alone_and_the_layout_stays(self, slicer, section, pair, logic):
+        slicer.util.setSliceViewerLayers(background=pair[0], foreground=pair[1], foregroundOpacity=0.5)
+        manager = slicer.app.layoutManager()
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+        node = logic.fuse(*pair)
+        section.show(node)
+        assert backgrounds(slicer, STANDARD) == [node.GetName()] * 3
+        assert manager.sliceWidget("Red").mrmlSliceCompositeNode().GetForegroundVolumeID() is None
+        assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
+class TestThreeUp:
+    @pytest.fixture
+    def views(self, slicer, ui, shown):
+        """The three views, entered from a layout of the user's."""
+        from AMIFusionLib.panel.three_up import VIEWS
+
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+        ui.threeUpButton.click()
+        slicer_emulation.process_events()
+        return [slicer.app.layoutManager().sliceWidget(name) for name in VIEWS]
+
+    def test_three_linked_views_at_one_place(self, slicer, ui, views, pair):
+        from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
+
+        assert slicer.app.layoutManager().layout == LAYOUT and ui.threeUpButton.text == "Leave &three-up"
+        assert backgrounds(slicer, VIEWS) == ["MR", "CT", "MR + CT fused"]
+        assert labels(slicer) == ["Reference: MR", "Second: CT", "Fused: UNLICENSED"]
+        nodes = [view.mrmlSliceNode() for view in views]
+        assert all(node.IsMappedInLayout() and node.GetViewGroup() == nodes[0].GetViewGroup() != 0 for node in nodes)
+        assert all(view.mrmlSliceCompositeNode().GetLinkedControl() for view in views)
+        matrices = [[node.GetSliceToRAS().GetElement(i, j) for i in range(4) for j in range(4)] for node in nodes]
+        np.testing.assert_allclose(matrices, [matrices[0]] * 3)
+        assert len({node.GetFieldOfView() for node in nodes}) == 1
+        assert nodes[0].GetOrientation() == "Axial"
+        assert backgrounds(slicer, STANDARD) == ["MR + CT fused"] * 3
+
+    def test_pressed_again_the_layout_before_is_back(self, slicer, ui, views):
+        ui.threeUpButton.click()
+        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+        assert ui.threeUpButton.text == "&Three-up" and labels(slicer) == ["", "", ""]
+        assert not views[0].mrmlSliceNode().IsMappedInLayout()
+
+    def test_leaving_by_slicers_menu_ends_it_as_well(self, slicer, ui, views):
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        assert ui.threeUpButton.text == "&Three-up" and labels(slicer) == ["", "", ""]
+
+    @pytest.mark.parametrize("what", ["result", "source", "scene", "module"])
+    def test_it_ends_with_what_it_shows(self, slicer, section, views, shown, pair, scene, what):
+        if what == "scene":
+            section.update(None)
+            scene.Clear(0)
+        elif what == "module":
+            section.close()
+        else:
+            remove(section, scene, shown if what == "result" else pair[1])
+        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+    def test_a_fresh_result_takes_its_place_and_the_user_keeps_theirs(self, slicer, section, views, pair, logic):
+        from AMIFusionLib.panel.three_up import VIEWS
+
+        for view in views:
+            view.mrmlSliceNode().SetSliceOffset(3)
+        clean = logic.fuse(*pair, license=logic.evaluationLicense())
+        section.show(clean)
+        slicer_emulation.process_events()
+        assert backgrounds(slicer, VIEWS) == ["MR", "CT", clean.GetName()]
+        assert labels(slicer)[2] == "Fused: licensed"
+        assert [view.mrmlSliceNode().GetSliceOffset() for view in views] == [3, 3, 3]
+
+    def test_labels_follow_what_is_shown(self, slicer, views, add_volume):
+        """A label beside another volume would be worse than none."""
+        other = add_volume(np.zeros((5, 9, 9), np.int16), "Other")
+        views[0].mrmlSliceCompositeNode().SetBackgroundVolumeID(other.GetID())
+        views[1].mrmlSliceCompositeNode().SetBackgroundVolumeID(None)
+        assert labels(slicer) == ["Other", "", "Fused: UNLICENSED"]
+
+    def test_a_loaded_volume_does_not_push_the_three_out(self, slicer, views, add_volume):
+        from AMIFusionLib.panel.three_up import VIEWS
+
+        other = add_volume(np.zeros((5, 9, 9), np.int16), "Other")
+        slicer.app.applicationLogic().GetSelectionNode().SetActiveVolumeID(other.GetID())
+        slicer.app.applicationLogic().PropagateVolumeSelection()
+        assert backgrounds(slicer, ["Red", *VIEWS]) == ["Other", "MR", "CT", "MR + CT fused"]
+
+    @pytest.mark.parametrize("plane, orientation", [("coronal", "Coronal"), ("sagittal", "Sagittal")])
+    def test_views_start_in_the_plane_of_the_fusion(self, slicer, section, ui, pair, logic, plane, orientation):
+        from AMIFusionLib.panel.three_up import VIEWS
+
+        section.show(logic.fuse(*pair, plane=plane))
+        standard = slicer.app.layoutManager().sliceWidget({"coronal": "Green", "sagittal": "Yellow"}[plane])
+        standard.mrmlSliceNode().SetSliceOffset(5)
+        ui.threeUpButton.click()
+        slicer_emulation.process_events()
+        nodes = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode() for name in VIEWS]
+        assert [node.GetOrientation() for node in nodes] == [orientation] * 3
+        assert [node.GetSliceOffset() for node in nodes] == pytest.approx([5] * 3)
+
+
+class TestCompare:
+    def test_reference_while_pressed_and_everything_back(self, slicer, ui, pair, shown):
+        manager = slicer.app.layoutManager()
+        manager.sliceWidget("Green").mrmlSliceCompositeNode().SetBackgroundVolumeID(pair[1].GetID())
+        manager.sliceWidget("Green").mrmlSliceCompositeNode().SetForegroundVolumeID(shown.GetID())
+        ui.compareButton.click()
+        assert ui.compareButton.checked and backgrounds(slicer, STANDARD) == ["MR", "MR", "CT"]
+        assert manager.sliceWidget("Green").mrmlSliceCompositeNode().GetForegroundVolumeID() == pair[0].GetID()
+        ui.compareButton.click()
+        assert backgrounds(slicer, STANDARD) == [shown.GetName(), shown.GetName(), "CT"]
+        assert manager.sliceWidget("Green").mrmlSliceCompositeNode().GetForegroundVolumeID() == shown.GetID()
+
+    def test_what_the_user_chose_meanwhile_stays(self, slicer, ui, pair, shown):
+        ui.compareButton.click()
+        slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode().SetBackgroundVolumeID(pair[1].GetID())
+        ui.compareButton.click()
+        assert backgrounds(slicer, STANDARD) == ["CT", shown.GetName(), shown.GetName()]
+
+    @pytest.mark.parametrize("what", ["result", "reference", "scene", "module", "new result"])
+    def test_it_ends_by_itself(self, slicer, section, ui, pair, shown, scene, logic, what):
+        ui.compareButton.click()
+        if what == "scene":
+            section.update(None)
+            scene.Clear(0)
+        elif what == "module":
+            section.close()
+            assert backgrounds(slicer, STANDARD) == [shown.GetName()] * 3
+        elif what == "new result":
+            node = logic.fuse(*pair)
+            section.show(node)
+            assert backgrounds(slicer, STANDARD) == [node.GetName()] * 3
+        else:
+            remove(section, scene, shown if what == "result" else pair[0])
+            expected = "MR" if what == "result" else shown.GetName()
+            assert backgrounds(slicer, STANDARD) == [expected] * 3
+        assert not ui.compareButton.checked
+
+    def test_a_label_says_what_is_compared(self, slicer, ui, shown):
+        ui.threeUpButton.click()
+        ui.compareButton.click()
+        assert labels(slicer) == ["Reference: MR", "Second: CT", "Reference: MR"]
+        ui.compareButton.click()
+        assert labels(slicer)[2] == "Fused: UNLICENSED"
+
+    def test_where_the_result_is_not_shown_that_is_said(self, slicer, ui, pair, shown):
+        slicer.util.setSliceViewerLayers(background=pair[0])
+        ui.compareButton.click()
+        assert not ui.compareButton.checked and "No slice view shows" in ui.measuresLabel.text
+
+
+class TestMeasure:
+    def measure(self, section, ui):
+        ui.measureButton.click()
+        assert ui.measureButton.text == "Cancel"
+        wait_for(lambda: not section._runner.is_running)
+        assert ui.measureButton.text == "&Measure"
+
+    def test_means_in_words_and_slices_in_a_plot(self, slicer, section, ui, shown):
+        self.measure(section, ui)
+        text = ui.measuresLabel.text
+        assert "Edges kept:" in text and "of 'MR'" in text and "of 9 slices" in text and "mark" in text
+        (table,) = slicer.util.getNodesByClass("vtkMRMLTableNode")
+        (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+        assert table.GetName() == "MR + CT fused measures" and table.GetNumberOfColumns() == 8
+        assert [chart.GetNthPlotSeriesNode(index).GetYColumnName() for index in range(5)] == [
+            "Qabf", "Q reference", "Q second", "SSIM", "VIF",
+        ]  # fmt: skip
+        assert chart.GetNthPlotSeriesNode(0).GetTableNode() is table
+        views = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+        assert [view.GetPlotChartNodeID() for view in views] == [chart.GetID()]
+        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView
+
+    def test_measured_again_the_nodes_are_replaced(self, slicer, section, ui, shown, pair, logic):
+        self.measure(section, ui)
+        self.measure(section, ui)
+        classes = ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
+        assert [len(slicer.util.getNodesByClass(name)) for name in classes] == [1, 5, 1]
+        section.show(logic.fuse(*pair))
+        self.measure(section, ui)
+        assert [len(slicer.util.getNodesByClass(name)) for name in classes] == [2, 10, 2]
+
+    def test_three_up_makes_room_for_the_plot(self, slicer, section, ui, shown):
+        from AMIFusionLib.panel.three_up import LAYOUT_WITH_PLOT
+
+        ui.threeUpButton.click()
+        self.measure(section, ui)
+        (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+        assert slicer.app.layoutManager().layout == LAYOUT_WITH_PLOT
+        (view,) = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+        assert view.GetPlotChartNodeID() == chart.GetID()
+        assert labels(slicer)[2] == "Fused: UNLICENSED"
+        ui.threeUpButton.click()
+        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView
+
+    def test_cancel_leaves_nothing(self, slicer, section, ui, shown):
+        ui.measureButton.click()
+        slicer_emulation.process_events()
+        ui.measureButton.click()
+        assert ui.measuresLabel.text == "Measuring was canceled." and ui.measureButton.text == "&Measure"
+        slicer_emulation.process_events()
+        assert slicer.util.getNodesByClass("vtkMRMLTableNode") == []
+
+    def test_changed_sources_are_told(self, slicer, section, ui, pair, shown):
+        slicer.util.arrayFromVolume(pair[1])[:] += 1
+        slicer.util.arrayFromVolumeModified(pair[1])
+        ui.measureButton.click()
+        assert "moved or changed since it was fused" in ui.measuresLabel.text
+        assert ui.measureButton.text == "&Measure"
+
+    @pytest.mark.parametrize("what", ["source", "result", "scene", "module"])
+    def test_a_run_ends_with_what_it_measures(self, slicer, section, ui, pair, shown, scene, what):
+        ui.measureButton.click()
+        slicer_emulation.process_events()
+        if what == "scene":
+            section.update(None)
+            scene.Clear(0)
+        elif what == "module":
+            section.close()
+        else:
+            remove(section, scene, shown if what == "result" else pair[1])
+        wait_for(lambda: not section._runner.is_running)
+        assert slicer.util.getNodesByClass("vtkMRMLTableNode") == []
+        assert what != "source" or "while it was measured" in ui.measuresLabel.text
+
+
+class TestExport:
+    def export(self, ui, answer):
+        slicer_emulation.dialogs.answer_next(str(answer))
+        ui.exportPictureButton.click()
+        return slicer_emulation.dialogs.shown[-1].text
+
+    def test_the_picture_and_its_name_say_what_it_is(self, slicer, section, ui, pair, shown, logic, tmp_path):
+        import qt
+
+        slicer.app.layoutManager().sliceWidget("Red").sliceLogic().FitSliceToBackground()
+        path = tmp_path / "views.png"
+        assert self.export(ui, path) == "MR + CT fused (unlicensed).png"
+        assert ui.measuresLabel.text == "Saved 'views.png'."
+        image = qt.QImage(str(path))
+        assert image.width() >= 3 * 256 and image.height() > 256 + 20
+        assert "UNLICENSED - marked, not for diagnosis" in image.text("Description")
+        gray = [image.pixelColor(x, y).value() for x in range(0, image.width(), 5) for y in range(0, 256, 5)]
+        assert max(gray) > 150, "the slices are in the picture"
+        section.show(logic.fuse(*pair, license=logic.evaluationLicense()))
+        assert "(licensed).png" in self.export(ui, path)
+        assert "licensed to Public evaluation - not for diagnosis" in qt.QImage(str(path)).text("Description")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["views.png"]
+
+    def test_three_up_is_exported_with_its_labels_but_without_others_corners(
+        self, slicer, ui, shown, tmp_path, monkeypatch
+    ):
+        import ScreenCapture
+        from AMIFusionLib.panel.three_up import LABEL_PLACE, VIEWS
+
+        ui.threeUpButton.click()
+        slicer_emulation.process_events()
+        corners = slicer.app.layoutManager().sliceWidget(VIEWS[0]).sliceView().cornerAnnotation()
+        corners.SetText(2, "DOE, JANE")
+        seen, capture = [], ScreenCapture.ScreenCaptureLogic.captureImageFromView
+
+        def spy(self, view, filename, transparentBackground=False):  # noqa: N803 - Slicer's name
+            texts = view.cornerAnnotation()
+            seen.append((texts.GetText(2), texts.GetText(LABEL_PLACE)))
+            capture(self, view, filename)
+
+        monkeypatch.setattr(ScreenCapture.ScreenCaptureLogic, "captureImageFromView", spy)
+        self.export(ui, tmp_path / "three.png")
+        assert [label for _, label in seen] == ["Reference: MR", "Second: CT", "Fused: UNLICENSED"]
+        assert not any(corner for corner, _ in seen) and corners.GetText(2) == "DOE, JANE"
+
+    def test_names_that_files_cannot_have_are_made_ones_they_can(self, ui, shown, section):
+        shown.SetName('MR/CT: "a"?')
+        assert self.export(ui, "") == "MR_CT_ _a__ (unlicensed).png"
+        assert ui.measuresLabel.text == ""
+
+    def test_the_ending_is_added_but_never_over_a_file_that_was_not_asked_about(self, ui, shown, tmp_path):
+        self.export(ui, tmp_path / "views")
+        assert (tmp_path / "views.png").exists()
+        before = (tmp_path / "views.png").stat().st_mtime_ns
+        self.export(ui, tmp_path / "views")
+        assert "exists" in ui.measuresLabel.text and (tmp_path / "views.png").stat().st_mtime_ns == before
+
+    def test_a_file_that_cannot_be_written_is_told(self, ui, shown, tmp_path):
+        self.export(ui, tmp_path / "missing" / "views.png")
+        assert "'views.png' cannot be written" in ui.measuresLabel.text
+        (tmp_path / "taken.png").mkdir()
+        self.export(ui, tmp_path / "taken.png")
+        assert "'taken.png' cannot be written" in ui.measuresLabel.text
+        assert [entry.name for entry in tmp_path.iterdir()] == ["taken.png"]
+
+    def test_only_views_that_show_the_result_are_exported(self, slicer, ui, pair, shown, tmp_path):
+        slicer.util.setSliceViewerLayers(background=pair[0])
+        ui.exportPictureButton.click()
+        assert "No slice view shows" in ui.measuresLabel.text and not slicer_emulation.dialogs.shown
+
+
+def test_a_closed_section_follows_nothing(slicer, ui, logic, pair):
+    from AMIFusionLib.panel.result_section import ResultSection
+    from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
+
+    result = logic.fuse(*pair)
+    for _ in range(3):
+        section = ResultSection(ui, logic)
+        section.show(result)
+        section._on_three_up()
+        section.close()
+    slicer_emulation.process_events()
+    ui.threeUpButton.setText("closed")
+    manager = slicer.app.layoutManager()
+    manager.sliceWidget(VIEWS[0]).mrmlSliceCompositeNode().SetBackgroundVolumeID(pair[1].GetID())
+    assert labels(slicer) == ["", "", ""]
+    manager.setLayout(LAYOUT)
+    assert ui.threeUpButton.text == "closed"
+
+
+def test_a_scene_saved_in_three_up_is_opened_in_it(slicer, section, ui, shown, tmp_path):
+    from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
+
+    ui.threeUpButton.click()
+    path = tmp_path / "saved.mrb"
+    assert slicer.util.saveScene(str(path))
+    section.update(None)
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(path))
+    section.update(parameters())
+    slicer_emulation.process_events()
+    assert slicer.app.layoutManager().layout == LAYOUT
+    assert backgrounds(slicer, VIEWS) == ["MR", "CT", "MR + CT fused"]
+    assert labels(slicer) == ["Reference: MR", "Second: CT", "Fused: UNLICENSED"]
+    assert ui.threeUpButton.text == "Leave &three-up"
+    ui.measureButton.click()
+    wait_for(lambda: not section._runner.is_running)
+    assert "Edges kept" in ui.measuresLabel.text
