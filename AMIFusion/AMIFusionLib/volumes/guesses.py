@@ -16,8 +16,8 @@ _DICOM_MODALITIES = {"MR": MR, "CT": CT, "PT": PET, "NM": SPECT, "ST": SPECT}
 """Defined terms of DICOM's attribute Modality (0008,0060), PS3.3 C.7.3.1.1.1."""
 
 _WORDS = {
-    SPECT: ("spect", "hmpao", "dat", "nm", "tc99m", "tc"),
-    PET: ("pet", "pt", "fdg", "suv", "amyloid", "fet", "tracer"),
+    SPECT: ("spect", "hmpao", "datscan", "nm", "tc99m", "tc"),
+    PET: ("pet", "fdg", "suv", "amyloid", "fet", "tracer"),
     CT: ("ct", "cbct", "cta"),
     MR: (
         "mr",

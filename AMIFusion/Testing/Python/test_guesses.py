@@ -26,7 +26,7 @@ def named(add_volume):
         ("PhantomMRT2", "MR"), ("CTBrain", "CT"), ("CTChest", "CT"), ("5: ct_head bone 1.0", "CT"),
         ("PhantomCT", "CT"), ("ct-2", "CT"), ("PhantomPET", "PET"), ("12: FDG PET-CT AC", "PET"),
         ("Brain SPECT CT", "SPECT"), ("Actinic", None), ("patient 7", None), ("doctor", None),
-        ("Petra", None), ("Volume", None), ("", None),
+        ("Petra", None), ("PT 01 T1", "MR"), ("Volume", None), ("", None),
     ],
 )  # fmt: skip
 def test_names(named, name, modality):
