@@ -56,6 +56,12 @@ def module(slicer, _module_once):
 
 
 @pytest.fixture
+def logic(module):
+    """The module's logic."""
+    return module.AMIFusionLogic()
+
+
+@pytest.fixture
 def add_volume(scene):
     """Makes volume nodes from arrays."""
 

@@ -8,12 +8,6 @@ import slicer_emulation
 
 
 @pytest.fixture
-def logic(module):
-    """The module's logic."""
-    return module.AMIFusionLogic()
-
-
-@pytest.fixture
 def pair(add_volume):
     """Two small volumes."""
     generator = np.random.default_rng(0)

@@ -12,12 +12,6 @@ SIDE = 44
 
 
 @pytest.fixture
-def logic(module):
-    """The module's logic."""
-    return module.AMIFusionLogic()
-
-
-@pytest.fixture
 def pair(add_volume):
     """Two small volumes around the origin."""
     generator = np.random.default_rng(0)
