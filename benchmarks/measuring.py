@@ -27,6 +27,7 @@ _KINDS = (
     "fuse_volume.py",
     "large_volume.py",
     "preview.py",
+    "panel.py",
     "align.py",
     "fuse_on_gpu.py",
     "edge_limit.py",

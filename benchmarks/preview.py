@@ -116,7 +116,9 @@ def scrolling(reference, moving, rounds: int) -> tuple[list[float], int]:
     section = PreviewSection(ui, SimpleNamespace(model=lambda: sealed), lambda: license_text)
     ui.previewCheckBox.setChecked(True)
     section.update(
-        SimpleNamespace(referenceVolume=reference, movingVolume=moving, window="display", keepColor=True, device="cpu")
+        SimpleNamespace(
+            referenceVolume=reference, movingVolume=moving, window="display", keepColor=True, balance=50, device="cpu"
+        )
     )
     rest()
     scrolls = [Scroll(scrolled_planes(reference)) for _ in range(rounds + 1)]
