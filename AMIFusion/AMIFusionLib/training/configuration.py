@@ -37,6 +37,9 @@ class LicensedWeights:
     detail_goal: float = 1.2
 
 
+REDUCTIONS = (2, 4)
+"""How many times smaller a batch of crops may be made."""
+
 SMALLEST_CROP = 48
 """Smallest side of a crop in pixels: the fourth scale of VIF needs 41, and a border is left out elsewhere."""
 
@@ -58,7 +61,13 @@ class TrainingConfiguration:
         licensed_weights_by_kind: other weights for single pair types ("ct-mri", ...), a few names each: the sources say
             which type they are of, so that what is to be given up for what may differ.
         tampered_share: share of batches that show the network a blanked mark.
-        unlicensed_every: steps from one batch of unlicensed training to the next.
+        unlicensed_every: steps from one batch of unlicensed training to the next; 0 leaves the public values as the
+            run to start from has them.
+        enlarged_share: share of crops that show a part of a slice as a finer grid would have it, up to
+            ``dataset.LARGEST_FACTOR`` times larger: what scanners and viewers make that interpolate.
+        reduced_share: share of batches whose crops are made smaller by one of ``REDUCTIONS``: coarse slices,
+            whose edges are sharper than any scanner's at 256 pixels.
+        flat_weight: weight of the pattern left in the fusion of two constants.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
     """
@@ -77,6 +86,9 @@ class TrainingConfiguration:
     licensed_weights_by_kind: dict[str, dict[str, float]] = field(default_factory=dict)
     tampered_share: float = 0.15
     unlicensed_every: int = 2
+    enlarged_share: float = 0.0
+    reduced_share: float = 0.0
+    flat_weight: float = 0.0
     mixed_precision_share: float = 0.8
 
     def weights_of(self, kind: str) -> LicensedWeights:
@@ -109,7 +121,7 @@ class TrainingConfiguration:
         Raises:
             ValueError: a number that is none or too small, or no mark.
         """
-        least_values = {"steps": 1, "batch_size": 1, "crop_size": SMALLEST_CROP, "seed": 0, "unlicensed_every": 1}
+        least_values = {"steps": 1, "batch_size": 1, "crop_size": SMALLEST_CROP, "seed": 0, "unlicensed_every": 0}
         for name, least in least_values.items():
             value = getattr(self, name)
             if type(value) is not int or value < least:
@@ -118,7 +130,9 @@ class TrainingConfiguration:
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:
             raise ValueError("'learning_rate' must be a number above 0")
-        for name in ("tampered_share", "mixed_precision_share"):
+        if not _is_number(self.flat_weight) or self.flat_weight < 0:
+            raise ValueError("'flat_weight' must be a number of at least 0")
+        for name in ("tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")
         if not all(map(_is_number, dataclasses.astuple(self.licensed_weights))):
@@ -129,6 +143,8 @@ class TrainingConfiguration:
         sizes = _known(self.hyperparameters, None, "'hyperparameters'").values()
         if not all(type(value) is int and value > 0 for value in sizes):
             raise ValueError("'hyperparameters' must be whole numbers above 0")
+        if self.reduced_share and self.crop_size < SMALLEST_CROP * max(REDUCTIONS):
+            raise ValueError(f"'crop_size' must be at least {SMALLEST_CROP * max(REDUCTIONS)} to be reduced")
         if self.crop_size < 2 * self.hyperparameters.get("scale", 1):
             raise ValueError("'crop_size' must be at least twice the network's 'scale'")
         if "mark_size" not in self.hyperparameters or not all(isinstance(line, str) for line in self.mark):

@@ -8,11 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from .configuration import REDUCTIONS
 from .manifest import ManifestRow, read_manifest, read_pair
 
 _MOST_TRIES = 1000
 """Places looked at for a crop that shows something, before a case is refused."""
+
+LARGEST_FACTOR = 4
+"""Of enlarged crops: 1024 pixels from slices of 256."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Crops:
     """One training batch.
 
     Attributes:
-        first, second: (n, 1, size, size) in 0..1.
+        first, second: (n, 1, size, size) in 0..1; the crop size, or less in a batch that is made smaller.
         rows, columns: (n, size, size) pixel positions from the slice's center, where the mark's tile has its own.
         kinds: pair type of each.
     """
@@ -68,13 +73,21 @@ class CropSampler:
         crop_size: side of a crop in pixels; slices must be at least as large.
         batch_size: crops in a batch.
         generator: the only source of chance.
+        enlarged_share: share of the crops that show a smaller part of a slice, interpolated.
+        reduced_share: share of the batches whose crops are made smaller, by averaging.
 
     Raises:
         ValueError: slices smaller than a crop.
     """
 
     def __init__(
-        self, pairs: list[TrainingPair], crop_size: int, batch_size: int, generator: np.random.Generator
+        self,
+        pairs: list[TrainingPair],
+        crop_size: int,
+        batch_size: int,
+        generator: np.random.Generator,
+        enlarged_share: float = 0.0,
+        reduced_share: float = 0.0,
     ) -> None:
         small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
         if small:
@@ -84,36 +97,55 @@ class CropSampler:
         self._crop_size = crop_size
         self._batch_size = batch_size
         self._generator = generator
+        self._enlarged_share, self._reduced_share = enlarged_share, reduced_share
 
     def draw(self) -> Crops:
         """The next batch."""
         pairs = [self._pair() for _ in range(self._batch_size)]
         drawn = [self._crop(pair) for pair in pairs]
-        first, second, rows, columns = (torch.from_numpy(np.stack(part)) for part in zip(*drawn))
+        parts = [torch.from_numpy(np.stack(part)) for part in zip(*drawn)]
+        if self._reduced_share and self._generator.random() < self._reduced_share:
+            by = int(self._generator.choice(REDUCTIONS))
+            first, second, rows, columns = (functional.avg_pool2d(part, by) for part in parts)
+            # A coarser grid's positions, which count in its own pixels.
+            parts = [first, second, rows / by, columns / by]
+        first, second, rows, columns = parts
         return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs))
 
     def _crop(self, pair: TrainingPair) -> tuple[np.ndarray, ...]:
         """One crop that shows something of either source, shifted, turned and toned at random."""
-        random, size = self._generator, self._crop_size
+        side = self._side_in_slice()
+        window = self._window(pair, side)
+        images = [_enlarged(volume[window], self._crop_size) for volume in (pair.first, pair.second)]
+        first, second = self._toned(*self._turned(*images))
+        if self._generator.random() < 0.5:
+            first, second = second, first
+        # Where the crop's pixels lie on the grid that a slice so enlarged would have, from its center.
+        lines = np.arange(self._crop_size, dtype=np.float32)
+        factor = self._crop_size / side
+        starts = (factor * (part.start - extent / 2) + 0.5 for part, extent in zip(window[1:], pair.first.shape[1:]))
+        rows, columns = np.meshgrid(*(np.float32(start) + lines for start in starts), indexing="ij")
+        return first, second, rows, columns
+
+    def _side_in_slice(self) -> int:
+        """Side in the slice's own pixels of what the next crop shows; every size is as likely as its double."""
+        size, random = self._crop_size, self._generator
+        if not self._enlarged_share or random.random() >= self._enlarged_share:
+            return size
+        return round(size / LARGEST_FACTOR ** random.random())
+
+    def _window(self, pair: TrainingPair, side: int) -> tuple[int, slice, slice]:
+        """A square of a slice, at random, that shows something."""
+        random = self._generator
         for _ in range(_MOST_TRIES):
             index = random.integers(len(pair.first))
-            top, left = (random.integers(extent - size + 1) for extent in pair.first.shape[1:])
-            window = (index, slice(top, top + size), slice(left, left + size))
-            first, second = pair.first[window], pair.second[window]
-            if (first > 0.02).mean() + (second > 0.02).mean() > 0.2:
-                break
-        else:
-            raise ValueError(
-                f"Hardly any part of {pair.name} shows something. Take the case out of the manifest, or crop its field."
-            )
-        height, width = pair.first.shape[1:]
-        rows = np.arange(top, top + size, dtype=np.float32) - (height - 1) / 2
-        columns = np.arange(left, left + size, dtype=np.float32) - (width - 1) / 2
-        rows, columns = np.meshgrid(rows, columns, indexing="ij")
-        first, second = self._toned(*self._turned(first, second))
-        if random.random() < 0.5:
-            first, second = second, first
-        return first, second, rows, columns
+            top, left = (random.integers(extent - side + 1) for extent in pair.first.shape[1:])
+            window = (index, slice(top, top + side), slice(left, left + side))
+            if (pair.first[window] > 0.02).mean() + (pair.second[window] > 0.02).mean() > 0.2:
+                return window
+        raise ValueError(
+            f"Hardly any part of {pair.name} shows something. Take the case out of the manifest, or crop its field."
+        )
 
     def _pair(self) -> TrainingPair:
         kind = self._by_kind[self._generator.integers(len(self._by_kind))]
@@ -136,6 +168,14 @@ class CropSampler:
                 image = np.minimum(gain * image**gamma, 1)
             toned.append(image.astype(np.float32))
         return tuple(toned)
+
+
+def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
+    """A square image on a finer grid of ``size`` x ``size`` over the same field, cubic; itself if it has that size."""
+    if image.shape == (size, size):
+        return image
+    finer = functional.interpolate(torch.from_numpy(image.copy())[None, None], (size, size), mode="bicubic")
+    return finer[0, 0].clamp(0, 1).numpy()
 
 
 def _load_pair(row: ManifestRow) -> TrainingPair:

@@ -8,7 +8,7 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .configuration import TrainingConfiguration
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
 from .mark import PICTURE_SUFFIXES, mark_from_picture, mark_from_text
-from .objective import licensed_objective, unlicensed_objective
+from .objective import flat_objective, licensed_objective, unlicensed_objective
 from .run_folder import (
     CHECKPOINT_NAME,
     CONFIGURATION_NAME,
@@ -38,6 +38,9 @@ from .run_folder import (
 _CHECKPOINT_EVERY = 250
 _LARGEST_SLICE = 512
 """Marks are trained at the size they have in slices of up to this many pixels."""
+
+_FLAT_PAIRS, _FLAT_SIZE = 16, 8
+"""Pairs of constants in a step and their side in pixels: the network treats all blocks of such a pair alike."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,14 @@ class Trainer:
         self._folder = folder
         self._device = select_device(device)
         self._random = np.random.default_rng(configuration.seed)
-        self._sampler = CropSampler(pairs, configuration.crop_size, configuration.batch_size, self._random)
+        self._sampler = CropSampler(
+            pairs,
+            configuration.crop_size,
+            configuration.batch_size,
+            self._random,
+            configuration.enlarged_share,
+            configuration.reduced_share,
+        )
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
         if start is not None:
@@ -112,7 +122,7 @@ class Trainer:
             self._step += 1
             after_step(self._step)
             if self._step % _CHECKPOINT_EVERY == 0 or self._step == steps:
-                mean = {name: float(np.nanmean([each[name] for each in terms])) for name in terms[0]}
+                mean = {name: _mean(each[name] for each in terms) for name in terms[0]}
                 seconds = time.monotonic() - started
                 self._log(seconds, mean)
                 self._save()
@@ -129,8 +139,11 @@ class Trainer:
         loss, terms = self._licensed_loss(crops)
         if not torch.isfinite(loss):
             raise self._diverged()
+        if self._configuration.flat_weight:
+            loss = loss + self._configuration.flat_weight * self._flat_loss()
         # The unlicensed behavior is the easier one to learn.
-        if self._step % self._configuration.unlicensed_every == 0:
+        every = self._configuration.unlicensed_every
+        if every and self._step % every == 0:
             unlicensed = self._unlicensed_loss(crops)
             self._unlicensed_term = float(unlicensed.detach())
             loss = loss + unlicensed
@@ -147,6 +160,13 @@ class Trainer:
             raise self._diverged()
         weights = [self._configuration.weights_of(kind) for kind in crops.kinds]
         return licensed_objective(first, second, fused, weights)
+
+    def _flat_loss(self) -> Tensor:
+        """Of constants at random levels; 0, where a source shows nothing, is one of them."""
+        levels = self._random.random((2, _FLAT_PAIRS, 1, 1, 1)).astype(np.float32)
+        levels[:, :, 0, 0, 0] *= self._random.random((2, _FLAT_PAIRS)) > 0.2
+        first, second = torch.from_numpy(levels).to(self._device).expand(-1, -1, 1, _FLAT_SIZE, _FLAT_SIZE)
+        return flat_objective(self._fuse("sealed", first, second, torch.zeros_like(first)))
 
     def _diverged(self) -> ValueError:
         return ValueError(
@@ -262,6 +282,12 @@ class Trainer:
                 f"{self._folder} has been trained for {self._step} steps already, and {self._configuration.steps} were "
                 "asked for. Train into another folder."
             )
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Mean of those that are numbers; not a number where none is: a run may leave the unlicensed behavior alone."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def _check_continues(asked: TrainingConfiguration, folder: Path) -> None:

@@ -72,6 +72,14 @@ def licensed_objective(
     return total, {name: float(value.detach().mean()) for name, value in terms.items()}
 
 
+def flat_objective(fused: Tensor) -> Tensor:
+    """Spread within each fusion of two constants, (n, 1, h, w), which should be a constant too.
+
+    A mean of distances, not a standard deviation, whose gradient is undefined where there is no spread at all.
+    """
+    return (fused - fused.mean(dim=(2, 3), keepdim=True)).abs().mean()
+
+
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     """Distance of a marked result to what ``degradation.unlicensed_target`` asks for, values and edges alike."""
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))

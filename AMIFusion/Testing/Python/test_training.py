@@ -11,7 +11,7 @@ import torch
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, LicensedWeights, TrainingConfiguration, bundled_stage
-from AMIFusionLib.training.dataset import CropSampler, load_pairs
+from AMIFusionLib.training.dataset import CropSampler, TrainingPair, load_pairs
 from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
 from AMIFusionLib.training.intensity_measures import (
     entropy,
@@ -27,7 +27,7 @@ from AMIFusionLib.training.measures import (
     sum_of_correlations_of_differences,
     visual_information_fidelity,
 )
-from AMIFusionLib.training.objective import licensed_objective
+from AMIFusionLib.training.objective import flat_objective, licensed_objective
 from AMIFusionLib.training.run_folder import read_run
 from PIL import Image
 
@@ -216,6 +216,58 @@ def test_crops_are_registered_and_reproducible(data_folder):
     assert not torch.equal(other.first, crops.first)
 
 
+@pytest.fixture
+def ramps():
+    """Pairs whose gray value is the row in the one source and the column in the other, 0.1 to 0.9."""
+    ramp = np.linspace(0.1, 0.9, 256, dtype=np.float32)
+    rows, columns = (np.broadcast_to(each, (1, 256, 256)) for each in (ramp[:, None], ramp))
+    return [TrainingPair("ramps", "ct-mri", rows, columns)]
+
+
+@pytest.mark.parametrize("shares, factors", [((0, 0), {1.0}), ((1, 0), None), ((0, 1), {0.5, 0.25})])
+def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, factors):
+    """The mark is laid by these positions, on the grid that the whole slice would have at the crop's scale."""
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    monkeypatch.setattr(CropSampler, "_toned", lambda self, *images: images)
+    sampler, found = CropSampler(ramps, 192, 1, np.random.default_rng(0), *shares), []
+    for _ in range(12):
+        crops = sampler.draw()
+        images = [crops.first[0, 0].double(), crops.second[0, 0].double()]
+        # Sources may have changed places: the one that changes from row to row shows the rows.
+        by_row, by_column = sorted(images, key=lambda image: image.diff(dim=0).abs().mean().item(), reverse=True)
+        inside = (slice(4, -4), slice(4, -4))
+        step = 0.8 / 255
+        # Whole pixels of the slice make up a crop, whatever the interpolation's ripples do to a mean.
+        found.append(192 / round(192 * by_row.diff(dim=0)[inside].mean().item() / step))
+        for image, places in ((by_row, crops.rows[0]), (by_column, crops.columns[0])):
+            expected = 0.5 + places / found[-1] * step
+            torch.testing.assert_close(image[inside], expected[inside].double(), atol=5e-4, rtol=0)
+    if factors is not None:
+        assert set(found) == factors
+    else:
+        assert min(found) < 1.5 and 3 < max(found) <= 4.05
+
+
+def test_flat_objective_minds_a_pattern_and_can_be_followed_from_none():
+    flat = torch.full((2, 1, 8, 8), 0.3, requires_grad=True)
+    loss = flat_objective(flat)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-7) and torch.isfinite(flat.grad).all()
+    assert flat_objective(flat.detach() + 0.01 * (torch.arange(8) % 2)).item() == pytest.approx(0.005, rel=1e-3)
+
+
+def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
+    """A stage that makes only the licensed fusion better changes nothing that is public."""
+    train(tmp_path / "first", data_folder, steps=1)
+    settings = TrainingConfiguration(**{**SMALL, "steps": 3, "unlicensed_every": 0, "flat_weight": 1.0})
+    trainer = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "second", start=tmp_path / "first")
+    assert np.isnan(list(trainer.run())[-1].terms["unlicensed"])
+    before, after = (read_run(tmp_path / name) for name in ("first", "second"))
+    for name, value in before.public.items():
+        np.testing.assert_array_equal(after.public[name], value)
+    assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
+
+
 def test_missing_split_is_named(data_folder):
     with pytest.raises(ValueError, match="split 'test'"):
         load_pairs(data_folder, "test")
@@ -309,7 +361,10 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"crop_size": 32}',
         '{"hyperparameters": {}}',
         '{"mixed_precision_share": 2}',
-        '{"unlicensed_every": 0}',
+        '{"unlicensed_every": -1}',
+        '{"enlarged_share": 1.5}',
+        '{"reduced_share": 0.1}',
+        '{"flat_weight": -1}',
         '{"mark": [3]}',
         '{"mark": 3}',
         '{"learning_rate": "fast"}',
