@@ -46,6 +46,7 @@ class AMIFusion(ScriptedLoadableModule):
             "V. Aslantas and E. Bendes (2015)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerLayouts)
 
 
 def registerSampleData():
@@ -62,6 +63,13 @@ def registerSampleData():
         nodeNames="AMIFusionHeadPhantom",
         customDownloader=loadHeadPhantom,
     )
+
+
+def registerLayouts():
+    """Let Slicer show a scene that was saved in the three-up layout, also before the module is opened."""
+    from AMIFusionLib.panel.three_up import describe_layouts
+
+    describe_layouts()
 
 
 def loadHeadPhantom(source=None):

@@ -27,7 +27,9 @@ class AlignmentJob:
 
     The result is a linear transform node directly above the moving volume and below the transform that it had as its
     parent, if any: with A the alignment and W all transforms that the volume was under, the node holds W^-1 A W, so
-    that the volume is now moved by W W^-1 A W = A W. Other volumes under the former parent stay where they are.
+    that the volume is now moved by W W^-1 A W = A W. Other volumes under the former parent stay where they are. A
+    volume that is alone under the node of an earlier alignment keeps that node, whose matrix then holds both: undoing
+    leads to where the volume was before it was first aligned.
     Nothing is hardened, no voxel changes. The scene is not touched until the last step, so that a job that fails or is
     dropped leaves no trace.
 
@@ -90,19 +92,26 @@ class AlignmentJob:
             return False
         if self._moving.GetScene() is not None and self._moving.GetParentTransformNode() is node:
             return undo_alignment(self._moving)
-        if not _is_used(node):
+        if not _users(node):
             node.GetScene().RemoveNode(node)
         return False
 
     def _publish(self, result: RigidAlignment):
+        node = alignment_of(self._moving)
+        if node is None or _users(node) != [self._moving]:
+            node = self._new_transform(result)
+        else:
+            node.SetMatrixTransformToParent(_vtk_matrix(_inverse(_to_world(node)) @ result.matrix @ self._world_before))
+        for key, value in self._provenance(result).items():
+            node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
+        return node
+
+    def _new_transform(self, result: RigidAlignment):
         scene, moving = self._moving.GetScene(), self._moving
         name = f"{moving.GetName()} to {self._reference.GetName()}"
         node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", scene.GenerateUniqueName(name))
         world = self._world_before
-        matrix = result.matrix if _is_identity(world) else np.linalg.inv(world) @ result.matrix @ world
-        node.SetMatrixTransformToParent(_vtk_matrix(matrix))
-        for key, value in self._provenance(result).items():
-            node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
+        node.SetMatrixTransformToParent(_vtk_matrix(_inverse(world) @ result.matrix @ world))
         if self._former_parent is not None:
             node.SetAndObserveTransformNodeID(self._former_parent.GetID())
         moving.SetAndObserveTransformNodeID(node.GetID())
@@ -143,7 +152,7 @@ def undo_alignment(moving) -> bool:
         return False
     former = node.GetParentTransformNode()
     moving.SetAndObserveTransformNodeID(former.GetID() if former is not None else None)
-    if not _is_used(node):
+    if not _users(node):
         node.GetScene().RemoveNode(node)
     return True
 
@@ -185,7 +194,7 @@ def spatial_image(node) -> SpatialImage:
 
 
 def _to_world(node) -> np.ndarray:
-    """4 x 4 of all transforms above a volume."""
+    """4 x 4 of all transforms above a volume or a transform."""
     parent = node.GetParentTransformNode()
     if parent is None:
         return np.eye(4)
@@ -199,14 +208,15 @@ def _to_world(node) -> np.ndarray:
     return _array(matrix)
 
 
-def _is_used(transform) -> bool:
-    """Whether any node of the scene is directly under a transform."""
+def _users(transform) -> list:
+    """The nodes of the scene that are directly under a transform."""
     nodes = slicer.util.getNodesByClass("vtkMRMLTransformableNode", scene=transform.GetScene())
-    return any(node.GetParentTransformNode() is transform for node in nodes)
+    return [node for node in nodes if node.GetParentTransformNode() is transform]
 
 
-def _is_identity(matrix: np.ndarray) -> bool:
-    return bool((matrix == np.eye(4)).all())
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    # Without rounding where nothing is to be inverted, as is most common.
+    return matrix if (matrix == np.eye(4)).all() else np.linalg.inv(matrix)
 
 
 def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:

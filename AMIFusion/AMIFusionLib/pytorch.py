@@ -7,8 +7,13 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import SimpleNamespace
+
+from .translation import tr as _
+
+_LONGEST_LINE = 80
+"""Characters shown of what pip says."""
 
 _session = SimpleNamespace(not_wanted="", broken="", is_busy=False)
 """What is known until Slicer is closed: why it was not installed, why it cannot be loaded, whether it is on its way."""
@@ -38,7 +43,7 @@ def require_pytorch(tell: Callable[[str], None] = lambda sentence: None, ask: bo
     """
     if _session.is_busy:
         # The event loop turns during an installation, and so may bring another click.
-        raise PyTorchMissingError("PyTorch is being prepared. Wait until that is done, and try again.")
+        raise PyTorchMissingError(_("PyTorch is being prepared. Wait until that is done, and try again."))
     if _session.broken:
         raise PyTorchMissingError(_session.broken)
     if not pytorch_is_installed():
@@ -60,25 +65,27 @@ def _install(tell: Callable[[str], None], ask: bool | None) -> None:
     logic = _extension_logic()
     if ask is False or (ask is None and _session.not_wanted):
         raise PyTorchMissingError(
-            _session.not_wanted or "AMIFusion needs PyTorch, which is not installed. Press Fuse to install it."
+            _session.not_wanted or _("AMIFusion needs PyTorch, which is not installed. Press Fuse to install it.")
         )
     if _is_testing():
         raise PyTorchMissingError(
-            "AMIFusion needs PyTorch, which is not installed; in testing mode it is not asked for. Install it in the "
-            "module 'PyTorch Utils'."
+            _(
+                "AMIFusion needs PyTorch, which is not installed; in testing mode it is not asked for. Install it in "
+                "the module 'PyTorch Utils'."
+            )
         )
-    with _busy(tell, "Installing PyTorch. This takes some minutes; the Python console shows how far it is."):
+    with _busy(tell, _("Installing PyTorch. This takes some minutes.")), _output_told(tell):
         try:
             installed = logic.installTorch(askConfirmation=True)
         except Exception:  # noqa: BLE001 - pip, the network and the disk fail in many ways, and the panel must stay
             logging.exception("AMIFusion: PyTorch could not be installed")
-            _session.not_wanted = (
+            _session.not_wanted = _(
                 "PyTorch could not be installed; the Python console says why. Check the internet connection and the "
                 "space on the disk, then fuse again, or install it in the module 'PyTorch Utils'."
             )
             raise PyTorchMissingError(_session.not_wanted) from None
     if installed is None:
-        _session.not_wanted = (
+        _session.not_wanted = _(
             "AMIFusion needs PyTorch, which was not installed. Fuse again to be asked once more, or install it in the "
             "module 'PyTorch Utils'."
         )
@@ -91,8 +98,10 @@ def _extension_logic():
         from PyTorchUtils import PyTorchUtilsLogic
     except ImportError:
         raise PyTorchMissingError(
-            "AMIFusion needs PyTorch. Install the extension 'PyTorch' with the Extensions Manager, restart Slicer, and "
-            "try again."
+            _(
+                "AMIFusion needs PyTorch. Install the extension 'PyTorch' with the Extensions Manager, restart Slicer, "
+                "and try again."
+            )
         ) from None
     return PyTorchUtilsLogic()
 
@@ -101,7 +110,7 @@ def _load(tell: Callable[[str], None]) -> None:
     # A library that was half loaded fails otherwise when it is loaded again, so that the first failure is the one kept.
     if hasattr(sys.modules.get("torch"), "Tensor"):
         return
-    with _busy(tell, "Loading PyTorch."):
+    with _busy(tell, _("Loading PyTorch.")):
         try:
             import torch
 
@@ -109,11 +118,56 @@ def _load(tell: Callable[[str], None]) -> None:
         except Exception as error:  # noqa: BLE001 - missing libraries, other versions of numpy and more
             logging.exception("AMIFusion: PyTorch is installed and cannot be loaded")
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-            _session.broken = (
-                f"PyTorch is installed, but cannot be loaded ({reason[0][:200]}). Uninstall it in the module 'PyTorch "
-                "Utils', restart Slicer, and install it there again."
-            )
+            _session.broken = _(
+                "PyTorch is installed, but cannot be loaded ({reason}). Uninstall it in the module 'PyTorch Utils', "
+                "restart Slicer, and install it there again."
+            ).format(reason=reason[0][:200])
             raise PyTorchMissingError(_session.broken) from None
+
+
+@contextmanager
+def _output_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Show what pip says beside what the user waits for: Slicer sends it to the console, line by line, and lets the
+    event loop turn after each; by ``print`` or, in older versions, by ``logging``."""
+
+    def show(line: str) -> None:
+        line = line.strip()
+        if line:
+            tell(_("Installing PyTorch: {line}").format(line=line[:_LONGEST_LINE]))
+
+    handler = _LineHandler(show)
+    logging.getLogger().addHandler(handler)
+    try:
+        with redirect_stdout(_ToldOutput(sys.stdout, show)):
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+class _LineHandler(logging.Handler):
+    """Passes each message on."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(record.getMessage())
+
+
+class _ToldOutput:
+    """A standard output whose lines are passed on as well."""
+
+    def __init__(self, output, show: Callable[[str], None]) -> None:
+        self._output, self._show = output, show
+
+    def write(self, text: str) -> int:
+        """Write, and pass on what says anything."""
+        self._show(text)
+        return self._output.write(text)
+
+    def __getattr__(self, name: str):
+        return getattr(self._output, name)
 
 
 @contextmanager

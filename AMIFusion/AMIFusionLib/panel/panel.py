@@ -37,8 +37,10 @@ class FusionPanel:
         self._fusion = FusionSection(ui)
         self._license = LicenseSection(ui, logic, self._update)
         self._alignment = AlignmentSection(ui, _soon, self._update)
-        self._result = ResultSection(ui, logic)
+        self._result = ResultSection(ui, logic, self._end_preview)
         self._run = RunSection(ui, _soon, self._create_job, self._on_finished, self._update)
+        # Before the section that hears of it too: the views must be the user's own when it looks.
+        ui.previewCheckBox.connect("toggled(bool)", self._on_preview_toggled)
         self._preview = PreviewSection(ui, logic, lambda: self._license.text, device=lambda: self._fusion.device)
         self._update()
 
@@ -99,8 +101,17 @@ class FusionPanel:
     def close(self) -> None:
         """End everything that would call back later, and forget the license."""
         self._is_closed = True
+        self._ui.previewCheckBox.disconnect("toggled(bool)", self._on_preview_toggled)
         self.disconnectParameters()
-        for section in (self._preview, self._result, self._alignment, self._license, self._fusion, self._volumes):
+        for section in (
+            self._preview,
+            self._run,
+            self._result,
+            self._alignment,
+            self._license,
+            self._fusion,
+            self._volumes,
+        ):
             section.close()
 
     def _create_job(self):
@@ -116,13 +127,20 @@ class FusionPanel:
             balance=parameters.balance,
             device=self._fusion.device,
             askForPyTorch=True,
-            tell=self._run.say,
+            tell=self._run.say_preparing,
         )
 
     def _on_finished(self, node) -> None:
-        # A preview would lie over the result.
-        self._ui.previewCheckBox.setChecked(False)
+        self._end_preview()
         self._result.show(node)
+
+    def _on_preview_toggled(self, checked: bool) -> None:
+        if checked:
+            self._result.make_room()
+
+    def _end_preview(self) -> None:
+        """A preview would lie over the result."""
+        self._ui.previewCheckBox.setChecked(False)
 
     def _on_parameters(self, _caller=None, _event=None) -> None:
         self._update()

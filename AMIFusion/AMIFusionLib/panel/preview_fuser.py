@@ -17,12 +17,17 @@ class PreviewFuser:
         model: gives the model to fuse with.
         license_text: gives the license that is entered now, or "".
         device: gives where the network is to run.
+        tell: takes a sentence for the user before anything that takes long.
     """
 
     def __init__(
-        self, model: Callable[[], object], license_text: Callable[[], str], device: Callable[[], str] = lambda: "auto"
+        self,
+        model: Callable[[], object],
+        license_text: Callable[[], str],
+        device: Callable[[], str] = lambda: "auto",
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._model, self._license_text, self._device = model, license_text, device
+        self._model, self._license_text, self._device, self._tell = model, license_text, device, tell
         self._preview = None
         self._key: tuple | None = None
         self.state = ""
@@ -50,7 +55,7 @@ class PreviewFuser:
         """
         if not pytorch_is_installed():
             raise PyTorchMissingError(_("The preview needs PyTorch. Fuse once to be asked whether to install it."))
-        require_pytorch(ask=False)
+        require_pytorch(self._tell, ask=False)
         from AMIFusionLib.fusion_job import FusionOptions
 
         (window, keep_color, balance), device = _options(parameters), self._device()

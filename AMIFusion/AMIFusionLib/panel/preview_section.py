@@ -49,7 +49,7 @@ class PreviewSection:
         device: Callable[[], str] = lambda: "auto",
     ) -> None:  # fmt: skip
         self._ui = ui
-        self._fuser = PreviewFuser(model or logic.model, license_text, device)
+        self._fuser = PreviewFuser(model or logic.model, license_text, device, self._say_at_once)
         self._schedule = schedule or (lambda turn: qt.QTimer.singleShot(0, turn))
         self._parameters = None
         self._pauses: set[str] = set()
@@ -291,6 +291,11 @@ class PreviewSection:
 
     def _say(self, text: str) -> None:
         show_sentence(self._ui.previewStatusLabel, text)
+
+    def _say_at_once(self, text: str) -> None:
+        """Before what holds up the event loop."""
+        self._say(text)
+        self._ui.previewStatusLabel.repaint()
 
 
 def _is_visible(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -24,22 +25,25 @@ _PLANE = "AMIFusion.Plane"
 class ResultSection:
     """Connects the widgets below the output selector.
 
-    A fresh result appears alone in the background of all slice views; the user's layout is never changed unasked. Who
-    has chosen three-up keeps it, with the new result in it, until pressing the button again, deleting one of the three
-    volumes, closing the scene or the module; opening another module, to window a volume for example, keeps it too.
+    A fresh result appears in three-up, and alone in the background of all other slice views. Three-up stays until
+    pressing the button again, choosing another layout, deleting one of the three volumes, closing the scene or the
+    module; opening another module, to window a volume for example, keeps it. Who has left it by the button or for
+    another layout is not taken there again by the next result, only by the button.
 
     Args:
         ui: the widgets by name, from ``slicer.util.childWidgetVariables``.
         logic: AMIFusionLogic.
+        uncover: called before the result is looked at in the slice views, which a preview would lie over.
     """
 
-    def __init__(self, ui, logic) -> None:
-        self._ui, self._logic = ui, logic
+    def __init__(self, ui, logic, uncover: Callable[[], None] = lambda: None) -> None:
+        self._ui, self._logic, self._uncover = ui, logic, uncover
         self._result = None
         self._watches: dict[str, UnchangedVolumes] = {}
         self._views, self._comparison = ThreeUpViews(), ResultComparison()
         self._runner = FusionRunner(lambda step: qt.QTimer.singleShot(0, step), self)
         self._is_exporting = False
+        self._is_three_up_wanted = True
         self._texts = ui.threeUpButton.text, ui.measureButton.text
         ui.threeUpButton.connect("clicked()", self._on_three_up)
         ui.compareButton.connect("toggled(bool)", self._on_compare)
@@ -71,8 +75,17 @@ class ResultSection:
         slicer.util.setSliceViewerLayers(background=node, foreground=None)
         if self._views.is_on:
             self._place()
+        elif self._is_three_up_wanted:
+            self._enter_three_up()
         self._say("")
         self._update_widgets()
+
+    def make_room(self) -> None:
+        """Something else is about to use the slice views of the user's layout."""
+        self._end_comparison()
+        if self._views.is_on:
+            self._views.leave()
+            self._update_widgets()
 
     def update(self, parameters) -> None:
         """Find the result that the section is about: the output volume, or the latest one.
@@ -141,18 +154,26 @@ class ResultSection:
     # What the user does
 
     def _on_three_up(self) -> None:
+        self._is_three_up_wanted = not self._views.is_on
         if self._views.is_on:
             self._views.leave()
-        elif all(self._sources()):
+        else:
+            self._enter_three_up()
+        self._update_widgets()
+
+    def _enter_three_up(self) -> None:
+        if self._views.is_possible and all(self._sources()):
+            self._uncover()
             # An exchanged view would be taken for the result's.
             self._end_comparison()
             self._views.enter(*self._sources(), self._result, self._result.GetAttribute(_PLANE) or "")
-        self._update_widgets()
 
     def _on_compare(self, checked: bool) -> None:
         if not checked:
             self._comparison.end()
-        elif not self._comparison.begin(self._result, self._sources()[0]):
+            return
+        self._uncover()
+        if not self._comparison.begin(self._result, self._sources()[0]):
             self._ui.compareButton.setChecked(False)
             self._say(_("No slice view shows '{name}'. Show it, and compare then.").format(name=self._name()))
 
@@ -214,8 +235,9 @@ class ResultSection:
             self._is_exporting = False
 
     def _on_layout(self, _layout: int) -> None:
-        if not self._views.is_on:
+        if not self._views.is_on and self._views.is_filled:
             # By Slicer's own menu: labels and links end as with the button.
+            self._is_three_up_wanted = False
             self._views.leave()
         self._update_widgets()
 

@@ -43,7 +43,7 @@ class RunSection:
         self._runner = FusionRunner(schedule, self)
         self._problem = ""
         self._started = 0.0
-        self._is_starting = False
+        self._is_starting = self._is_closed = False
         ui.progressBar.setRange(0, _PROGRESS_MAXIMUM)
         ui.progressBar.setVisible(False)
         ui.fuseButton.connect("clicked()", self._on_clicked)
@@ -66,7 +66,7 @@ class RunSection:
             button.setEnabled(True)
             button.setToolTip(_("Stop; nothing is changed."))
             return
-        missing = busy or _missing_input(parameters)
+        missing = _("Preparing...") if self._is_starting else busy or _missing_input(parameters)
         button.setText(missing or _("Fuse"))
         button.setEnabled(not missing)
         button.setToolTip(_("Fuse the two volumes into a new one."))
@@ -75,9 +75,24 @@ class RunSection:
         """End a run at once; nothing happens if there is none."""
         self._runner.cancel()
 
+    def close(self) -> None:
+        """End everything; nothing is shown any more."""
+        self.cancel()
+        self._is_closed = True
+
     def say(self, text: str) -> None:
         """Show a sentence below the button."""
         show_sentence(self._ui.statusLabel, text)
+
+    def say_preparing(self, text: str) -> None:
+        """Show a sentence about what must be done before a run, at once: it may hold up the event loop."""
+        bar = self._ui.progressBar
+        # A range of nothing makes Qt show that something goes on, but not how far it is.
+        bar.setRange(0, 0)
+        bar.setVisible(True)
+        self.say(text)
+        for widget in (bar, self._ui.fuseButton, self._ui.statusLabel):
+            widget.repaint()
 
     # What the runner tells
 
@@ -113,14 +128,26 @@ class RunSection:
         if self._is_starting:
             return
         self._is_starting = True
+        self._changed()
+        job = problem = None
         try:
             job = self._create_job()
         except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing was fused
-            self._explain(error)
+            problem = error
+        self._is_starting = False
+        # The event loop may have closed the panel meanwhile.
+        if self._is_closed:
             return
-        finally:
-            self._is_starting = False
-        self._start(job)
+        self._end_preparation()
+        if job is None:
+            self._explain(problem)
+        else:
+            self._start(job)
+
+    def _end_preparation(self) -> None:
+        self._ui.progressBar.setRange(0, _PROGRESS_MAXIMUM)
+        self._ui.progressBar.setVisible(False)
+        self._changed()
 
     def _start(self, job) -> None:
         self._problem, self._started = job.problem, time.monotonic()

@@ -47,6 +47,17 @@ _ROW_OVER_PLOT = (
 )
 
 
+def describe_layouts() -> None:
+    """Let Slicer know the layouts, so that a scene that was saved in one is shown in it; nothing where no views are."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    layout_node = manager.layoutLogic().GetLayoutNode()
+    for number, description in ((LAYOUT, _ROW), (LAYOUT_WITH_PLOT, _ROW_OVER_PLOT)):
+        if not layout_node.IsLayoutDescription(number):
+            layout_node.AddLayoutDescription(number, description)
+
+
 class ThreeUpViews:
     """A layout of Slicer's with three slice views, and the way back to the layout before.
 
@@ -58,9 +69,6 @@ class ThreeUpViews:
         self._placed_on = None
         self._before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self._observations: list[tuple[object, int]] = []
-        if self.is_possible:
-            # Also so that a scene that was saved with this layout is shown in it.
-            self._describe_layouts()
 
     @property
     def is_possible(self) -> bool:
@@ -71,6 +79,11 @@ class ThreeUpViews:
     def is_on(self) -> bool:
         """Whether the user sees the three views now."""
         return self.is_possible and slicer.app.layoutManager().layout in (LAYOUT, LAYOUT_WITH_PLOT)
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether three volumes are in the views, seen or not."""
+        return bool(self._volumes)
 
     def enter(self, reference, moving, result, plane: str) -> None:
         """Show three volumes side by side at one place.
@@ -83,7 +96,7 @@ class ThreeUpViews:
         manager = slicer.app.layoutManager()
         if not self.is_on:
             self._before = manager.layout
-            self._describe_layouts()
+            describe_layouts()
             manager.setLayout(LAYOUT)
         self.place(reference, moving, result, plane)
 
@@ -131,12 +144,6 @@ class ThreeUpViews:
     def shows(self, node) -> bool:
         """Whether a volume is one of the three."""
         return any(node is volume for volume in self._volumes)
-
-    def _describe_layouts(self) -> None:
-        layout_node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
-        for number, description in ((LAYOUT, _ROW), (LAYOUT_WITH_PLOT, _ROW_OVER_PLOT)):
-            if not layout_node.IsLayoutDescription(number):
-                layout_node.AddLayoutDescription(number, description)
 
     def _look_at(self, reference, plane: str) -> None:
         """Turn the views into the voxels' plane, so that no view interpolates between slices that were fused."""

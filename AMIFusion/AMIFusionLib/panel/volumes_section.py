@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from AMIFusionLib.volumes.checks import check_inputs
@@ -28,8 +29,9 @@ class VolumesSection:
         self._ui = ui
         self._schedule = schedule
         self._parameters = None
-        self._is_guess_due = False
-        self._is_closed = False
+        self._watched: tuple = (None, None)
+        self._observations: list[tuple] = []
+        self._is_guess_due = self._is_update_due = self._is_closed = False
         ui.swapButton.connect("clicked()", self._on_swap)
 
     def update(self, parameters) -> None:
@@ -40,6 +42,8 @@ class VolumesSection:
         """
         self._parameters = parameters
         pair = _selected(parameters)
+        if pair != self._watched:
+            self._watch(pair)
         self._ui.swapButton.setEnabled(any(pair))
         show_sentence(self._ui.volumesNoteLabel, _plan_sentence(*pair) if all(pair) else "")
 
@@ -50,8 +54,32 @@ class VolumesSection:
             self._schedule(self._guess)
 
     def close(self) -> None:
-        """Guess no more."""
+        """Guess no more, and follow no volume."""
+        self._watch((None, None))
         self._parameters, self._is_closed = None, True
+
+    def _watch(self, pair: tuple) -> None:
+        """Follow where the selected volumes are moved, and what is put into them."""
+        for node, tag in self._observations:
+            node.RemoveObserver(tag)
+        self._watched = pair
+        self._observations = [
+            (node, node.AddObserver(event, self._on_volume_changed))
+            for node in pair
+            if node is not None
+            for event in (node.TransformModifiedEvent, node.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent)
+        ]
+
+    def _on_volume_changed(self, _node, _event) -> None:
+        # Dragging a transform's slider tells of every step.
+        if not self._is_update_due:
+            self._is_update_due = True
+            self._schedule(self._update_again)
+
+    def _update_again(self) -> None:
+        self._is_update_due = False
+        if not self._is_closed:
+            self.update(self._parameters)
 
     def _guess(self) -> None:
         self._is_guess_due = False

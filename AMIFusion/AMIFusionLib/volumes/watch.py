@@ -45,15 +45,18 @@ class UnchangedVolumes:
 
 
 def volume_state(node) -> tuple:
-    """Where a volume lies and what it holds: equal as long as neither has changed. It keeps the image alive."""
+    """Where a volume lies and what it holds: equal as long as neither has changed.
+
+    The image is known by its address and time, and not kept: VTK gives no time twice, so that another image at the same
+    address has another one.
+    """
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     image = node.GetImageData()
     return (
         tuple(matrix.GetElement(row, column) for row in range(4) for column in range(4)),
         tuple(_chain(node.GetParentTransformNode())),
-        image,
-        image.GetMTime() if image is not None else 0,
+        (image.__this__, image.GetMTime()) if image is not None else None,
     )
 
 

@@ -156,6 +156,34 @@ class AMIFusionPanelTest(unittest.TestCase):
         self.turn()
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count)
 
+    def test_result_preview_and_comparison_share_the_views(self):
+        """A result comes in three-up; a preview takes the user's own layout, and looking at the result ends it."""
+        self.add_pair()
+        manager, own = slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        manager.setLayout(own)
+        self.fuse()
+        self.assertNotEqual(manager.layout, own)
+        self.ui.previewCheckBox.setChecked(True)
+        self.assertEqual(manager.layout, own)
+        self.wait(lambda: "ms" in self.ui.previewStatusLabel.text)
+        self.ui.compareButton.click()
+        self.assertFalse(self.ui.previewCheckBox.checked)
+        red = manager.sliceWidget("Red").mrmlSliceCompositeNode()
+        self.assertEqual(red.GetBackgroundVolumeID(), self.ui.referenceSelector.currentNode().GetID())
+        self.ui.compareButton.click()
+        self.assertEqual(red.GetBackgroundVolumeID(), self.results()[0].GetID())
+
+    def test_note_follows_a_volume_that_is_moved(self):
+        """What will happen to the volumes is said anew when one of them is moved or resampled elsewhere."""
+        _, ct = self.add_pair()
+        self.assertIn("nothing is resampled", self.ui.volumesNoteLabel.text)
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        ct.SetAndObserveTransformNodeID(transform.GetID())
+        slicer.util.updateTransformMatrixFromArray(transform, np.diag([1.0, 1, 1, 1]) + np.eye(4, k=3))
+        self.wait(lambda: "will be resampled" in self.ui.volumesNoteLabel.text)
+        ct.SetAndObserveTransformNodeID(None)
+        self.wait(lambda: "nothing is resampled" in self.ui.volumesNoteLabel.text)
+
     def test_alignment_is_found_and_undone(self):
         """A shifted volume is moved back by a transform that can be taken away."""
         from AMIFusionLib.phantom.head import head_phantom

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import vtk
-from AMIFusionLib.alignment_job import AlignmentJob, check_alignment, spatial_image
+from AMIFusionLib.alignment_job import AlignmentJob, check_alignment, spatial_image, undo_alignment
 from AMIFusionLib.panel.runner import FusionRunner
 from AMIFusionLib.registration.errors import RegistrationError
 from AMIFusionLib.registration.poses import rotation_about, translation_by
@@ -103,6 +103,27 @@ def test_undo_leaves_the_scene_as_it_was(pair, scene):
     assert job.undo() and job.node is None
     assert pair[1].GetParentTransformNode() is None and scene.GetNumberOfNodes() == count
     assert not job.undo()
+
+
+def test_aligned_again_it_keeps_its_transform(pair, scene, add_volume):
+    """No staircase of transforms; undone, the volume is where it was at first, under its own parent."""
+    reference, moving = pair
+    own = add_transform(scene, translation_by((1, 2, 3)))
+    moving.SetAndObserveTransformNodeID(own.GetID())
+    node = AlignmentJob(reference, moving).run()
+    found = world(moving)
+    node.SetMatrixTransformToParent(vtk.vtkMatrix4x4())
+    count = scene.GetNumberOfNodes()
+    again = AlignmentJob(reference, moving)
+    assert again.run() is node and scene.GetNumberOfNodes() == count
+    np.testing.assert_allclose(world(moving), again.result.matrix @ world_of(own), atol=1e-9)
+    np.testing.assert_allclose(world(moving), found, atol=0.3)
+    neighbor = add_volume(CT, "Neighbor")
+    neighbor.SetAndObserveTransformNodeID(node.GetID())
+    node.SetMatrixTransformToParent(vtk.vtkMatrix4x4())
+    other = AlignmentJob(reference, moving).run()
+    assert other is not node and other.GetParentTransformNode() is node and neighbor.GetParentTransformNode() is node
+    assert undo_alignment(moving) and undo_alignment(moving) and moving.GetParentTransformNode() is own
 
 
 def test_transform_goes_between_the_volume_and_its_parents(add_volume, scene):

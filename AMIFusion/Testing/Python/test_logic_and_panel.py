@@ -1,10 +1,14 @@
 """The module in Slicer's emulation: logic, self-test, and the panel driven as a user would."""
 
+import gc
+import sys
 import time
 
 import numpy as np
 import pytest
+import slicer
 import slicer_emulation
+import vtk
 
 
 @pytest.fixture
@@ -322,13 +326,48 @@ def test_license_from_a_file(panel, tmp_path, logic):
     assert "cannot be read" in panel._ui.licenseStatusLabel.text
 
 
-def test_reloaded_many_times_leaves_no_observers(module, scene, pair):
-    def observed():
-        return sum(scene.HasObserver(event) for event in (scene.StartCloseEvent, scene.EndCloseEvent))
+def left_behind(scene, pair):
+    """What a closed panel may leave: nodes, observers of what it followed, and objects that could still be called."""
+    gc.collect()
+    followed = [scene, *pair, *slicer.util.getNodesByClass("vtkMRMLSliceNode")]
+    events = (vtk.vtkCommand.ModifiedEvent, scene.StartCloseEvent, scene.NodeAddedEvent, pair[0].TransformModifiedEvent)
+    return {
+        "nodes": [node.GetID() for node in slicer.util.getNodes("*", useLists=False).values()],
+        "observers": [node.HasObserver(event) for node in followed for event in events],
+        "objects": [
+            thing for thing in gc.get_objects() if str(type(thing).__module__).startswith("AMIFusionLib.panel")
+        ],
+    }
 
-    slicer_emulation.close_module("AMIFusion")
-    before = observed()
+
+@pytest.fixture
+def own_modules():
+    """Puts the module and its library back, which a reload replaces by others."""
+
+    def ours():
+        return {name: each for name, each in sys.modules.items() if name.startswith("AMIFusion")}
+
+    before = ours()
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reloaded_many_times_leaves_nothing(module, scene, pair, own_modules):
+    """Each time while a preview is on and an alignment is under way."""
+    states = []
     for _ in range(10):
         slicer_emulation.open_module("AMIFusion")
+        panel = slicer.modules.AMIFusionWidget._panel
+        select(panel, *pair)
+        panel._ui.previewCheckBox.setChecked(True)
+        panel._ui.alignButton.click()
+        slicer_emulation.process_events()
+        assert panel._alignment.is_running
+        panel = None
+        slicer.modules.AMIFusionWidget.onReload()
         slicer_emulation.close_module("AMIFusion")
-    assert observed() == before
+        slicer_emulation.process_events()
+        states.append(left_behind(scene, pair))
+    assert states[0]["objects"] == [] and states[1:] == states[:-1]

@@ -1,6 +1,7 @@
 """PyTorch is asked for once, through the PyTorch extension, and every way in which it may fail is explained."""
 
 import importlib.util
+import logging
 import sys
 import types
 
@@ -118,6 +119,26 @@ def test_failed_installation_is_explained_and_not_repeated_by_itself(extension, 
         with pytest.raises(PyTorchMissingError, match="internet connection"):
             require_pytorch(ask=ask)
     assert len(calls) == 2 and "no route to host" in caplog.text
+
+
+@pytest.mark.parametrize("say", [print, logging.getLogger().info])
+def test_what_pip_says_is_shown_while_it_installs(extension, monkeypatch, capsys, say):
+    """Slicer prints pip's lines, or logs them in older versions."""
+    install, told = extension.installTorch, []
+
+    def speak(self, **options):
+        say("Downloading torch-2.9.0 (800 MB)")
+        return install(self, **options)
+
+    monkeypatch.setattr(extension, "installTorch", speak)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
+    require_pytorch(tell=told.append)
+    assert "Installing PyTorch: Downloading torch-2.9.0 (800 MB)" in told
+    count = len(told)
+    say("Something else")
+    assert len(told) == count
+    if say is print:
+        assert "Downloading torch-2.9.0 (800 MB)\n" in capsys.readouterr().out
 
 
 def test_a_click_during_an_installation_does_not_start_another(extension, monkeypatch):

@@ -46,11 +46,12 @@ def section(ui, logic):
 
 
 @pytest.fixture
-def shown(section, pair, logic):
-    """A fresh unlicensed result, shown as the panel does."""
+def shown(section, ui, pair, logic):
+    """A fresh unlicensed result, shown as the panel does, by a user who then went back to the own layout."""
     node = logic.fuse(*pair)
     section.show(node)
     section.update(parameters(node))
+    ui.threeUpButton.click()
     return node
 
 
@@ -122,15 +123,33 @@ class TestState:
         remove(section, scene, shown)
         assert ui.resultStateLabel.text == "No result yet." and enabled(ui) == [False] * 4
 
-    def test_a_fresh_result_is_shown_alone_and_the_layout_stays(self, slicer, section, pair, logic):
+    def test_a_fresh_result_is_shown_in_three_up_and_alone_elsewhere(self, slicer, section, ui, pair, logic):
+        from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
+
         slicer.util.setSliceViewerLayers(background=pair[0], foreground=pair[1], foregroundOpacity=0.5)
         manager = slicer.app.layoutManager()
-        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
         node = logic.fuse(*pair)
         section.show(node)
+        assert manager.layout == LAYOUT and ui.threeUpButton.text == "Leave &three-up"
+        assert backgrounds(slicer, VIEWS) == ["MR", "CT", node.GetName()]
         assert backgrounds(slicer, STANDARD) == [node.GetName()] * 3
         assert manager.sliceWidget("Red").mrmlSliceCompositeNode().GetForegroundVolumeID() is None
-        assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+    @pytest.mark.parametrize("way", ["button", "menu"])
+    def test_who_has_left_three_up_is_not_taken_there_again(self, slicer, section, ui, pair, logic, way):
+        from AMIFusionLib.panel.three_up import LAYOUT
+
+        manager, own = slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+        manager.setLayout(own)
+        section.show(logic.fuse(*pair))
+        if way == "button":
+            ui.threeUpButton.click()
+        else:
+            manager.setLayout(own)
+        section.show(logic.fuse(*pair))
+        assert manager.layout == own
+        ui.threeUpButton.click()
+        assert manager.layout == LAYOUT
 
 
 class TestThreeUp:
@@ -208,13 +227,12 @@ class TestThreeUp:
         assert backgrounds(slicer, ["Red", *VIEWS]) == ["Other", "MR", "CT", "MR + CT fused"]
 
     @pytest.mark.parametrize("plane, orientation", [("coronal", "Coronal"), ("sagittal", "Sagittal")])
-    def test_views_start_in_the_plane_of_the_fusion(self, slicer, section, ui, pair, logic, plane, orientation):
+    def test_views_start_in_the_plane_of_the_fusion(self, slicer, section, pair, logic, plane, orientation):
         from AMIFusionLib.panel.three_up import VIEWS
 
-        section.show(logic.fuse(*pair, plane=plane))
         standard = slicer.app.layoutManager().sliceWidget({"coronal": "Green", "sagittal": "Yellow"}[plane])
         standard.mrmlSliceNode().SetSliceOffset(5)
-        ui.threeUpButton.click()
+        section.show(logic.fuse(*pair, plane=plane))
         slicer_emulation.process_events()
         nodes = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode() for name in VIEWS]
         assert [node.GetOrientation() for node in nodes] == [orientation] * 3
