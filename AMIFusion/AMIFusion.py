@@ -37,7 +37,8 @@ class AMIFusion(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Fuses two volumes of one patient (MR with CT, PET or SPECT) into one. Without a license the result "
             "carries a visible mark; with one it is clean. Not for diagnosis. See the "
-            '<a href="{homepage}">documentation</a>.'
+            '<a href="{homepage}">documentation</a>'
+            "."
         ).format(homepage=HOMEPAGE)
         self.parent.acknowledgementText = _(
             "Implements the idea of AMIF: Authorizable Medical Image Fusion with built-in authentication "

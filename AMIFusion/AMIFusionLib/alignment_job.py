@@ -12,11 +12,12 @@ from slicer.util import arrayFromVolume
 from .registration.images import SpatialImage
 from .registration.rigid import AlignmentProgress, RigidAlignment, alignment_steps
 from .registration.similarity import AlignmentCheck, alignment_check, alignment_check_steps
+from .translation import tr as _
 from .volumes.checks import check_inputs, is_color_image
 from .volumes.color import luma
 from .volumes.errors import UnsupportedVolumeError
 from .volumes.result import ATTRIBUTE_PREFIX
-from .volumes.watch import UnchangedVolumes
+from .volumes.watch import ALIGNING, UnchangedVolumes
 
 _ALIGNED_ATTRIBUTE = ATTRIBUTE_PREFIX + "NormalizedMutualInformation"
 """What tells an alignment's transform from others."""
@@ -48,7 +49,7 @@ class AlignmentJob:
         self._images = [spatial_image(node) for node in (reference, moving)]
         self._world_before = _to_world(moving)
         self._former_parent = moving.GetParentTransformNode()
-        self._watch = UnchangedVolumes([reference, moving], None, ("align", "aligned"))
+        self._watch = UnchangedVolumes([reference, moving], None, ALIGNING)
         self.result: RigidAlignment | None = None
         self.node = None
 
@@ -81,7 +82,7 @@ class AlignmentJob:
         Returns:
             The vtkMRMLLinearTransformNode, or None where no better place was found.
         """
-        for _ in self.steps():
+        for _step in self.steps():
             pass
         return self.node
 
@@ -200,8 +201,10 @@ def _to_world(node) -> np.ndarray:
         return np.eye(4)
     if not parent.IsTransformToWorldLinear():
         raise UnsupportedVolumeError(
-            f"'{node.GetName()}' is under a transform that bends space, so that no rigid motion aligns it. Harden the "
-            "transform, or take the volume out of it (in the module Transforms), and align then."
+            _(
+                "'{name}' is under a transform that bends space, so that no rigid motion aligns it. Harden the "
+                "transform, or take the volume out of it (in the module Transforms), and align then."
+            ).format(name=node.GetName())
         )
     matrix = vtk.vtkMatrix4x4()
     parent.GetMatrixTransformToWorld(matrix)

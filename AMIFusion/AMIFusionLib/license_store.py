@@ -8,6 +8,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from .translation import tr as _
+
 LARGEST_BYTES = 1 << 16
 """No license is larger; whatever is, is not read."""
 
@@ -59,7 +61,7 @@ class LicenseStore:
         """
         content = text.encode("utf-8", errors="replace")
         if len(content) > LARGEST_BYTES:
-            raise LicenseStoreError("This text is too long for a license. Enter the license alone.")
+            raise LicenseStoreError(_("This text is too long for a license. Enter the license alone."))
         try:
             self._replace(content)
         except LicenseStoreError:
@@ -69,8 +71,10 @@ class LicenseStore:
         else:
             return
         raise LicenseStoreError(
-            f"The license cannot be kept in {self._folder} ({reason}). Check the folder's permissions and the space on "
-            "the disk, or enter the license in each session."
+            _(
+                "The license cannot be kept in {folder} ({reason}). Check the folder's permissions and the space on "
+                "the disk, or enter the license in each session."
+            ).format(folder=self._folder, reason=reason)
         )
 
     def load(self) -> str | None:
@@ -105,7 +109,7 @@ class LicenseStore:
             return
         except OSError:
             raise LicenseStoreError(
-                f"The remembered license cannot be deleted. Delete the file {self.path} yourself."
+                _("The remembered license cannot be deleted. Delete the file {path} yourself.").format(path=self.path)
             ) from None
 
     def _replace(self, content: bytes) -> None:
@@ -129,7 +133,9 @@ class LicenseStore:
         """Some network and removable disks give every file the same mode."""
         if _has_modes() and stat.S_IMODE(os.fstat(descriptor).st_mode) & _OTHERS:
             raise LicenseStoreError(
-                f"The license is not kept, because others could read files in {self._folder}. Enter it in each session."
+                _(
+                    "The license is not kept, because others could read files in {folder}. Enter it in each session."
+                ).format(folder=self._folder)
             )
 
 

@@ -15,6 +15,7 @@ from .evaluation.edge_metrics import edge_preservation_of_each
 from .evaluation.eight_bit import eight_bit
 from .evaluation.intensity_metrics import entropy, mutual_information
 from .evaluation.structure_metrics import structural_similarity, visual_information_fidelity
+from .translation import tr as _
 from .volumes.checks import check_inputs, is_color_image
 from .volumes.color import luma
 from .volumes.errors import VolumeError
@@ -130,7 +131,7 @@ class MeasureJob:
         planned = [total // 2]
         while True:
             for index in planned:
-                for _ in self._measure_slice(index, rows):
+                for _part in self._measure_slice(index, rows):
                     yield MeasureProgress(len(rows), total)
             finer = max(step // 2, 1)
             planned = [index for index in range(total // 2 % finer, total, finer) if (index - total // 2) % step]
@@ -141,12 +142,14 @@ class MeasureJob:
                 break
             step = finer
         if not rows:
-            raise ValueError(f"Neither source of '{self._result.GetName()}' shows anything. Check their windows.")
+            raise ValueError(
+                _("Neither source of '{name}' shows anything. Check their windows.").format(name=self._result.GetName())
+            )
         self.node = self._summary(rows, step)
 
     def run(self) -> ResultMeasures:
         """Do all the work at once."""
-        for _ in self.steps():
+        for _step in self.steps():
             pass
         return self.node
 
@@ -178,8 +181,10 @@ class MeasureJob:
             self._watch.check()
         except VolumeError:
             raise VolumeError(
-                f"'{self._result.GetName()}' or one of its sources was moved, changed or removed while it was "
-                "measured. Fuse again, and measure then."
+                _(
+                    "'{name}' or one of its sources was moved, changed or removed while it was measured. Fuse again, "
+                    "and measure then."
+                ).format(name=self._result.GetName())
             ) from None
 
     def _summary(self, rows: dict[int, list[float]], step: int) -> ResultMeasures:
@@ -193,11 +198,17 @@ class MeasureJob:
 def _required_source(result, role: str):
     node = source_of(result, role)
     if node is None or node.GetImageData() is None:
-        shown = "reference" if role == "Reference" else "second"
-        raise VolumeError(
-            f"The {shown} volume of '{result.GetName()}' is not in the scene any more. Load it and fuse again, and "
-            "measure then."
+        sentence = (
+            _(
+                "The reference volume of '{name}' is not in the scene any more. Load it and fuse again, and measure "
+                "then."
+            )
+            if role == "Reference"
+            else _(
+                "The second volume of '{name}' is not in the scene any more. Load it and fuse again, and measure then."
+            )
         )
+        raise VolumeError(sentence.format(name=result.GetName()))
     return node
 
 
@@ -208,7 +219,9 @@ def _check_unchanged(result, reference, since: UnchangedVolumes | None) -> None:
             since.check()
     except VolumeError:
         raise VolumeError(
-            f"A source of '{result.GetName()}' was moved or changed since it was fused. Fuse again, and measure then."
+            _("A source of '{name}' was moved or changed since it was fused. Fuse again, and measure then.").format(
+                name=result.GetName()
+            )
         ) from None
     matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
     for node, matrix in zip((result, reference), matrices):
@@ -221,8 +234,9 @@ def _check_unchanged(result, reference, since: UnchangedVolumes | None) -> None:
     same_place = max(differences) < _SAME_GEOMETRY and result.GetTransformNodeID() == reference.GetTransformNodeID()
     if not same_place or result.GetImageData().GetDimensions() != reference.GetImageData().GetDimensions():
         raise VolumeError(
-            f"'{reference.GetName()}' does not lie where '{result.GetName()}' does any more. Fuse again, and measure "
-            "then."
+            _("'{reference}' does not lie where '{name}' does any more. Fuse again, and measure then.").format(
+                reference=reference.GetName(), name=result.GetName()
+            )
         )
 
 

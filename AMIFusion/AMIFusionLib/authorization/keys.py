@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ..translation import tr as _
+
 MODEL_KEY_BYTES = 32
 
 
@@ -30,7 +32,7 @@ def read_master_key(path: Path) -> bytes:
     """
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise ValueError(f"{path.name} is not a master key: it must hold 64 hexadecimal digits.")
+        raise ValueError(_("{file} is not a master key: it must hold 64 hexadecimal digits.").format(file=path.name))
     return bytes.fromhex(text)
 
 
@@ -45,7 +47,9 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path.name} is not an Ed25519 signing key: it must be PEM, without a password.")
+        raise ValueError(
+            _("{file} is not an Ed25519 signing key: it must be PEM, without a password.").format(file=path.name)
+        )
     return key
 
 
@@ -60,5 +64,5 @@ def load_public_key(pem: str) -> Ed25519PublicKey:
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("The publisher's public key must be an Ed25519 public key in PEM.")
+        raise ValueError(_("The publisher's public key must be an Ed25519 public key in PEM."))
     return key

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ..translation import tr as _
 from .errors import (
     LicenseExpiredError,
     LicenseFormatError,
@@ -80,15 +81,19 @@ def issue_license(
             a signing key that is not this model's publisher's.
     """
     if not licensee.strip():
-        raise ValueError("A license needs the name of its licensee.")
+        raise ValueError(_("A license needs the name of its licensee."))
     if len(licensee) > _LONGEST_NAME or not licensee.isprintable():
-        raise ValueError(f"The licensee's name must be one line of at most {_LONGEST_NAME} printable characters.")
+        raise ValueError(
+            _("The licensee's name must be one line of at most {count} printable characters.").format(
+                count=_LONGEST_NAME
+            )
+        )
     if expires <= not_before:
-        raise ValueError("A license must end after it begins.")
+        raise ValueError(_("A license must end after it begins."))
     if len(model_key) != MODEL_KEY_BYTES:
-        raise ValueError(f"A model key has {MODEL_KEY_BYTES} bytes.")
+        raise ValueError(_("A model key has {count} bytes.").format(count=MODEL_KEY_BYTES))
     if signing_key.public_key() != load_public_key(model.public_key):
-        raise ValueError(f"The signing key is not that of the publisher of '{model.model_id}'.")
+        raise ValueError(_("The signing key is not that of the publisher of '{model}'.").format(model=model.model_id))
     claims = {
         "iss": model.publisher,
         "sub": licensee,
@@ -159,8 +164,10 @@ def inspect_license(text: str) -> dict[str, str]:
 def _license(claims: dict, model: ModelDescription) -> License:
     if claims["model"] != model.model_id:
         raise LicenseModelError(
-            f"This license is for the model '{claims['model']}', not for '{model.model_id}'. Choose that model, or ask "
-            f"{model.contact} for a license of this one."
+            _(
+                "This license is for the model '{licensed}', not for '{model}'. Choose that model, or ask {contact} "
+                "for a license of this one."
+            ).format(licensed=claims["model"], model=model.model_id, contact=model.contact)
         )
     key, days = _decoded_key(claims["key"]), [_moment(claims[name]) for name in ("nbf", "exp")]
     if key is None or None in days:
@@ -181,17 +188,23 @@ def _failure(error: jwt.InvalidTokenError, token: str, model: ModelDescription) 
     claims = _unverified_claims(token) or {}
     if isinstance(error, jwt.ExpiredSignatureError):
         return LicenseExpiredError(
-            f"This license expired on {_day(claims.get('exp'))}. Ask {model.contact} for a new one."
+            _("This license expired on {day}. Ask {contact} for a new one.").format(
+                day=_day(claims.get("exp")), contact=model.contact
+            )
         )
     if isinstance(error, jwt.ImmatureSignatureError):
         return LicenseNotYetValidError(
-            f"This license is valid from {_day(claims.get('nbf'))}. Use it from then on; if that day is past, correct "
-            "this computer's clock."
+            _(
+                "This license is valid from {day}. Use it from then on; if that day is past, correct this computer's "
+                "clock."
+            ).format(day=_day(claims.get("nbf")))
         )
     if isinstance(error, (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError)):
         return LicenseSignatureError(
-            f"This license was not issued by {model.publisher}, the publisher of the model '{model.title}', or it was "
-            f"changed afterwards. Enter it again as you received it, or ask {model.contact}."
+            _(
+                "This license was not issued by {publisher}, the publisher of the model '{model}', or it was changed "
+                "afterwards. Enter it again as you received it, or ask {contact}."
+            ).format(publisher=model.publisher, model=model.title, contact=model.contact)
         )
     return _format_error()
 
@@ -231,10 +244,10 @@ def _moment(timestamp: object) -> datetime | None:
 
 def _day(timestamp: object) -> str:
     moment = _moment(timestamp)
-    return f"{moment:%Y-%m-%d}" if moment else "an unknown day"
+    return f"{moment:%Y-%m-%d}" if moment else _("an unknown day")
 
 
 def _format_error() -> LicenseFormatError:
     return LicenseFormatError(
-        "This is not a complete license. Paste the whole text that you received, or open the license file."
+        _("This is not a complete license. Paste the whole text that you received, or open the license file.")
     )

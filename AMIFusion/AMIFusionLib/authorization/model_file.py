@@ -36,8 +36,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.lib import format as npy_format
 
+from ..translation import tr as _
 from .errors import LicenseKeyError, ModelFileError
-from .keys import load_public_key
+from .keys import MODEL_KEY_BYTES, load_public_key
 
 FORMAT_VERSION = 1
 
@@ -112,15 +113,18 @@ class SealedModel:
             archive = AESGCM(model_key).decrypt(self._nonce, self._ciphertext, self._associated_data)
         except (InvalidTag, ValueError):
             raise LicenseKeyError(
-                f"This license does not open this copy of the model '{self.description.title}': the model file was "
-                f"changed, or sealed with another key. Ask {self.description.contact} for a matching pair."
+                _(
+                    "This license does not open this copy of the model '{model}': the model file was changed, or "
+                    "sealed with another key. Ask {contact} for a matching pair."
+                ).format(model=self.description.title, contact=self.description.contact)
             ) from None
         try:
             return {**self.public_parameters, **_unpack(archive)}
         except _DAMAGES as error:
             raise ModelFileError(
-                f"The sealed part of the model '{self.description.title}' is damaged. Ask {self.description.contact} "
-                "for a new copy of the model file."
+                _(
+                    "The sealed part of the model '{model}' is damaged. Ask {contact} for a new copy of the model file."
+                ).format(model=self.description.title, contact=self.description.contact)
             ) from error
 
 
@@ -141,14 +145,16 @@ def seal_model(
         ValueError: a key of another length, an incomplete description, nothing to seal, or a sealed parameter without a
             public value of its shape.
     """
-    if len(model_key) != 32:
-        raise ValueError("A model key has 32 bytes.")
+    if len(model_key) != MODEL_KEY_BYTES:
+        raise ValueError(_("A model key has {count} bytes.").format(count=MODEL_KEY_BYTES))
     check_description(description)
     if not sealed:
-        raise ValueError("There is nothing to seal.")
+        raise ValueError(_("There is nothing to seal."))
     for name, value in sealed.items():
         if name not in public or np.shape(public[name]) != np.shape(value):
-            raise ValueError(f"The sealed parameter '{name}' has no public value of the same shape.")
+            raise ValueError(
+                _("The sealed parameter '{name}' has no public value of the same shape.").format(name=name)
+            )
     public_archive, sealed_archive = _pack(public), _pack(sealed)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     header = {
@@ -178,17 +184,19 @@ def read_model(path: Path) -> SealedModel:
         OSError: the file cannot be read.
     """
     if path.stat().st_size > _LARGEST_FILE:
-        raise ModelFileError(f"{path.name} is too large for an AMIFusion model file.")
+        raise ModelFileError(_("{file} is too large for an AMIFusion model file.").format(file=path.name))
     content = path.read_bytes()
     if content[: len(_MAGIC)] != _MAGIC:
-        raise ModelFileError(f"{path.name} is not an AMIFusion model file. Choose a file whose name ends in .amif.")
+        raise ModelFileError(
+            _("{file} is not an AMIFusion model file. Choose a file whose name ends in .amif.").format(file=path.name)
+        )
     try:
         return _parse(content)
     except ModelFileError:
         raise
     except _DAMAGES as error:
         raise ModelFileError(
-            f"{path.name} is damaged: it was cut off or changed. Get a new copy of the model file."
+            _("{file} is damaged: it was cut off or changed. Get a new copy of the model file.").format(file=path.name)
         ) from error
 
 
@@ -201,8 +209,9 @@ def _parse(content: bytes) -> SealedModel:
     header = json.loads(head[start:])
     if header["format_version"] != FORMAT_VERSION:
         raise ModelFileError(
-            f"This model file has format {header['format_version']}, this version of AMIFusion reads "
-            f"{FORMAT_VERSION}. Update AMIFusion."
+            _("This model file has format {found}, this version of AMIFusion reads {known}. Update AMIFusion.").format(
+                found=header["format_version"], known=FORMAT_VERSION
+            )
         )
     public_end = len(head) + header["public_bytes"]
     public_archive, ciphertext = content[len(head) : public_end], content[public_end:]
@@ -230,7 +239,7 @@ def check_description(description: ModelDescription) -> None:
     for field_ in dataclasses.fields(description):
         value = getattr(description, field_.name)
         if field_.name != "hyperparameters" and not (isinstance(value, str) and value.strip()):
-            raise ValueError(f"A model needs a text for its {field_.name.replace('_', ' ')}.")
+            raise ValueError(_("A model needs a text for its {field}.").format(field=field_.name.replace("_", " ")))
     load_public_key(description.public_key)
 
 
@@ -256,7 +265,7 @@ def _unpack(archive: bytes) -> Parameters:
     """
     with zipfile.ZipFile(io.BytesIO(archive)) as members:
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
-            raise ModelFileError("The model file's parameters are compressed, which its format does not allow.")
+            raise ModelFileError(_("The model file's parameters are compressed, which its format does not allow."))
         return {name.removesuffix(".npy"): _array(members.read(name)) for name in members.namelist()}
 
 

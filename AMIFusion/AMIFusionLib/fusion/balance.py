@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..translation import tr as _
+
 EVEN = 50.0
 """Both sources in full, as without a balance."""
 
@@ -21,5 +23,7 @@ def balance_gains(balance: float) -> tuple[float, float]:
         ValueError: not a number from 0 to 100.
     """
     if not 0 <= balance <= 100:
-        raise ValueError(f"A balance of {balance} does not exist. Choose a number from 0 to 100.")
+        raise ValueError(
+            _("A balance of {balance} does not exist. Choose a number from 0 to 100.").format(balance=balance)
+        )
     return min(1.0, 2 * (1 - balance / 100)), min(1.0, 2 * balance / 100)

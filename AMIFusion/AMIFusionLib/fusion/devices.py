@@ -6,6 +6,8 @@ import os
 
 import torch
 
+from ..translation import tr as _
+
 AUTOMATIC = "auto"
 
 
@@ -29,10 +31,13 @@ def describe_device(name: str) -> str:
     """
     if name.startswith("cuda"):
         properties = torch.cuda.get_device_properties(name)
-        return f"GPU {properties.name}, {properties.total_memory / 1e9:.0f} GB"
-    memory = _physical_memory()
-    size = f", {memory / 1e9:.0f} GB" if memory else ""
-    return f"Apple GPU{size}" if name == "mps" else f"CPU, {torch.get_num_threads()} threads{size}"
+        return _("GPU {name}, {size:.0f} GB").format(name=properties.name, size=properties.total_memory / 1e9)
+    threads, size = torch.get_num_threads(), (_physical_memory() or 0) / 1e9
+    if not size:
+        return _("Apple GPU") if name == "mps" else _("CPU, {threads} threads").format(threads=threads)
+    if name == "mps":
+        return _("Apple GPU, {size:.0f} GB").format(size=size)
+    return _("CPU, {threads} threads, {size:.0f} GB").format(threads=threads, size=size)
 
 
 def _physical_memory() -> int | None:
@@ -53,7 +58,11 @@ def select_device(name: str = AUTOMATIC) -> torch.device:
     if name == AUTOMATIC:
         return torch.device(devices[0])
     if name not in devices and name not in {device.split(":")[0] for device in devices}:
-        raise DeviceUnavailableError(f"There is no device '{name}' here. Choose one of: auto, {', '.join(devices)}.")
+        raise DeviceUnavailableError(
+            _("There is no device '{name}' here. Choose one of: {devices}.").format(
+                name=name, devices=", ".join((AUTOMATIC, *devices))
+            )
+        )
     return torch.device(name)
 
 

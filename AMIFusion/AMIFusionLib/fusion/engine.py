@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..translation import tr as _
 from .devices import AUTOMATIC, free_memory, select_device
 from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork, mark_shift
 
@@ -44,8 +45,10 @@ def check_slice_size(height: int, width: int) -> None:
     """
     if min(height, width) < MINIMUM_SLICE_SIZE:
         raise SliceSizeError(
-            f"Slices of {height} x {width} pixels are too small to fuse: they need {MINIMUM_SLICE_SIZE} in each "
-            "direction. Choose another slice plane."
+            _(
+                "Slices of {height} x {width} pixels are too small to fuse: they need {least} in each direction. "
+                "Choose another slice plane."
+            ).format(height=height, width=width, least=MINIMUM_SLICE_SIZE)
         )
 
 

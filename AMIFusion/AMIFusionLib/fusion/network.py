@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..translation import tr as _
+
 MINIMUM_SLICE_SIZE = 8
 """Smallest side of a slice in pixels: two blocks of a quarter of the resolution."""
 
@@ -54,7 +56,7 @@ class AuthorizableFusionNetwork(nn.Module):
         self.air_gain = nn.Parameter(torch.zeros(()), requires_grad=False)
         self.scale = scale
         self.stem = _convolution(3 * scale**2, channels)
-        self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+        self.body = nn.Sequential(*(ResidualBlock(channels) for _block in range(blocks)))
         self.head = _convolution(channels, 2 * scale**2)
 
     def forward(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
@@ -206,8 +208,10 @@ def build_network(
     """
     if architecture not in ARCHITECTURES:
         raise UnknownArchitectureError(
-            f"This model needs the network architecture '{architecture}', which this version of AMIFusion does not "
-            "have. Update AMIFusion."
+            _(
+                "This model needs the network architecture '{architecture}', which this version of AMIFusion does not "
+                "have. Update AMIFusion."
+            ).format(architecture=architecture)
         )
     try:
         # On the meta device first: no random numbers are drawn and no memory is taken for values soon replaced.
@@ -216,7 +220,9 @@ def build_network(
         state = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in parameters.items()}
         network.load_state_dict(state, assign=True)
     except (TypeError, RuntimeError) as error:
-        raise ValueError(f"The model's parameters do not fit its architecture '{architecture}'.") from error
+        raise ValueError(
+            _("The model's parameters do not fit its architecture '{architecture}'.").format(architecture=architecture)
+        ) from error
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 

@@ -6,13 +6,6 @@ import sys
 
 from slicer.i18n import tr as _
 
-PLANE_LABELS = {
-    "acquisition": "As acquired",
-    "axial": "Axial",
-    "sagittal": "Sagittal",
-    "coronal": "Coronal",
-}
-WINDOW_LABELS = {"display": "As displayed", "percentiles": "From percentiles"}
 AUTOMATIC = "auto"
 
 
@@ -29,9 +22,9 @@ class FusionSection:
         self._ui = ui
         self._parameters = None
         self._knows_devices = False
-        _fill(ui.planeComboBox, PLANE_LABELS)
-        _fill(ui.windowComboBox, WINDOW_LABELS)
-        _fill(ui.deviceComboBox, {AUTOMATIC: "Automatic (a GPU where there is one)", "cpu": "CPU"})
+        _fill(ui.planeComboBox, _plane_labels())
+        _fill(ui.windowComboBox, _window_labels())
+        _fill(ui.deviceComboBox, {AUTOMATIC: _("Automatic (a GPU where there is one)"), "cpu": _("CPU")})
         self._choices = {"plane": ui.planeComboBox, "window": ui.windowComboBox, "device": ui.deviceComboBox}
         ui.planeComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("plane", index))
         ui.windowComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("window", index))
@@ -87,6 +80,19 @@ class FusionSection:
             combo_box.addItem(describe_device(device), device)
 
 
+def _plane_labels() -> dict[str, str]:
+    return {
+        "acquisition": _("As acquired"),
+        "axial": _("Axial"),
+        "sagittal": _("Sagittal"),
+        "coronal": _("Coronal"),
+    }
+
+
+def _window_labels() -> dict[str, str]:
+    return {"display": _("As displayed"), "percentiles": _("From percentiles")}
+
+
 def _fill(combo_box, labels: dict[str, str]) -> None:
     for value, label in labels.items():
-        combo_box.addItem(_(label), value)
+        combo_box.addItem(label, value)

@@ -203,7 +203,7 @@ class LicenseSection:
 
     def _unlicensed(self) -> str:
         meaning = _("No license: the result will carry a visible mark and be degraded.")
-        return f"{meaning} {self._where_to_ask(_('Ask {contact} for a license.'))}".strip()
+        return " ".join((meaning, self._where_to_ask(_("Ask {contact} for a license.")))).strip()
 
     def _where_to_ask(self, sentence: str) -> str:
         try:

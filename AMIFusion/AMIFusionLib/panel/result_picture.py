@@ -62,7 +62,7 @@ def write_picture(result, widgets: Sequence, path: Path) -> None:
     os.close(handle)
     try:
         if not image.save(temporary, "PNG"):
-            raise OSError(f"'{path}' cannot be written.")
+            raise OSError(_("'{path}' cannot be written.").format(path=path))
         # mkstemp's files are for their owner only; a picture is like any other new file.
         mask = os.umask(0)
         os.umask(mask)

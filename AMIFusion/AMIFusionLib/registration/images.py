@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..translation import tr as _
 from .errors import UnsuitableImageError
 
 WORKING_VOXELS = 1_000_000
@@ -47,19 +48,25 @@ class SpatialImage:
         expected = 3 if self.to_gray is None else 4
         if self.array.ndim != expected or self.array.dtype.kind not in "iufb":
             raise UnsuitableImageError(
-                f"'{self.name}' is no gray image of slices, rows and columns: it has the shape {self.array.shape} and "
-                f"the type {self.array.dtype}. Give one gray image, or to_gray for one in color."
+                _(
+                    "'{name}' is no gray image of slices, rows and columns: it has the shape {shape} and the type "
+                    "{type}. Give one gray image, or to_gray for one in color."
+                ).format(name=self.name, shape=self.array.shape, type=self.array.dtype)
             )
         if min(self.array.shape[:3]) < 2:
             raise UnsuitableImageError(
-                f"'{self.name}' has only one slice (its shape is {self.array.shape[:3]}), which fits anywhere. Select "
-                "a volume of two or more slices, or place this one by hand in the Transforms module."
+                _(
+                    "'{name}' has only one slice (its shape is {shape}), which fits anywhere. Select a volume of two "
+                    "or more slices, or place this one by hand in the Transforms module."
+                ).format(name=self.name, shape=self.array.shape[:3])
             )
         matrix = np.asarray(self.ijk_to_ras, dtype=np.float64)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-12:
             raise UnsuitableImageError(
-                f"'{self.name}' has no place in space: its voxel-to-RAS matrix must be 4 x 4, finite and invertible. "
-                "Check its spacing, directions and parent transforms."
+                _(
+                    "'{name}' has no place in space: its voxel-to-RAS matrix must be 4 x 4, finite and invertible. "
+                    "Check its spacing, directions and parent transforms."
+                ).format(name=self.name)
             )
         object.__setattr__(self, "ijk_to_ras", matrix)
 
@@ -144,7 +151,7 @@ def coarser(image: SpatialImage, factor: int, smoothing: float) -> SpatialImage:
 def _smoothed(array: np.ndarray, spacing: np.ndarray, deviation: float) -> np.ndarray:
     """Passes of (1, 2, 1) / 4, each of which adds half a squared voxel to the kernel's variance, along each axis."""
     for axis, millimeters in enumerate(spacing[::-1]):
-        for _ in range(int(np.rint(2 * (deviation / millimeters) ** 2))):
+        for _pass in range(int(np.rint(2 * (deviation / millimeters) ** 2))):
             padded = np.pad(array, [(int(axis == each),) * 2 for each in range(3)], mode="edge")
             first, middle, last = (padded[(slice(None),) * axis + (part,)] for part in _NEIGHBORS)
             array = (first + last + 2 * middle) / 4
@@ -192,7 +199,9 @@ def _scale_to_one(values: np.ndarray, name: str) -> None:
         low, high = (np.nanmin(flat), np.nanmax(flat)) if sample.size else (0.0, 0.0)
     if not high > low:
         raise UnsuitableImageError(
-            f"'{name}' has the same value everywhere, so that nothing can be aligned by it. Select another volume."
+            _(
+                "'{name}' has the same value everywhere, so that nothing can be aligned by it. Select another volume."
+            ).format(name=name)
         )
     values -= np.float32(low)
     values /= np.float32(high - low)

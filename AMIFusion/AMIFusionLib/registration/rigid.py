@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..translation import tr as _
 from .climbing import Level, climb_steps
 from .errors import NoCommonSpaceError
 from .images import SpatialImage, working_copy_steps
@@ -167,8 +168,11 @@ class _Alignment:
         if climbed is None:
             reference, moving = self._images
             raise NoCommonSpaceError(
-                f"'{moving.name}' and '{reference.name}' share too little space to be aligned. Bring them roughly "
-                'together in the module "Transforms" or with "Landmark Registration" first.'
+                _(
+                    "'{moving}' and '{reference}' share too little space to be aligned. Bring them roughly together in "
+                    'the module "Transforms" or with "Landmark Registration" '
+                    "first."
+                ).format(moving=moving.name, reference=reference.name)
             )
         return climbed.pose
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..translation import tr as _
 from .climbing import Climbed, Level, climb_steps
 from .images import SpatialImage, working_copy_steps
 from .poses import rotation_degrees
@@ -36,11 +37,6 @@ _LEAST_INFORMATION = 1e-3
 """Normalized mutual information above 1 below which images tell nothing of each other, wherever they lie."""
 
 OK, HARDLY_OVERLAP, LOOK_UNALIGNED = "ok", "hardly overlap", "look unaligned"
-
-_ADVICE = (
-    'Align them rigidly here; for more, use Slicer\'s modules "General Registration (BRAINS)", "Elastix" or "Landmark '
-    'Registration".'
-)
 
 
 @dataclass(frozen=True)
@@ -213,21 +209,30 @@ def _judged(reference, moving, found: Similarity, gains: list[float], pose: np.n
     degrees = rotation_degrees(motion)
     if gains[0] <= UNALIGNED_GAIN and gains[1] <= UNALIGNED_GAIN_BY_TURNING:
         return AlignmentCheck(OK, "", found, *gains, distance, degrees)
-    sentence = (
-        f"'{moving.name}' and '{reference.name}' look unaligned: moved by about {distance:.0f} mm and {degrees:.0f} "
-        f"degrees they would agree better. {_ADVICE}"
-    )
-    return AlignmentCheck(LOOK_UNALIGNED, sentence, found, *gains, distance, degrees)
+    sentence = _(
+        "'{moving}' and '{reference}' look unaligned: moved by about {distance:.0f} mm and {degrees:.0f} degrees they "
+        "would agree better."
+    ).format(moving=moving.name, reference=reference.name, distance=distance, degrees=degrees)
+    return AlignmentCheck(LOOK_UNALIGNED, f"{sentence} {_advice()}", found, *gains, distance, degrees)
 
 
 def _apart(reference: SpatialImage, moving: SpatialImage) -> AlignmentCheck:
     shared = overlap(reference, moving)
-    sentence = (
-        f"'{moving.name}' and '{reference.name}' hardly overlap in space ({shared:.0%} of the smaller one). Check that "
-        f"both show the same part of the same patient. {_ADVICE}"
-    )
+    sentence = _(
+        "'{moving}' and '{reference}' hardly overlap in space ({shared:.0%} of the smaller one). Check that both show "
+        "the same part of the same patient."
+    ).format(moving=moving.name, reference=reference.name, shared=shared)
     nan = float("nan")
-    return AlignmentCheck(HARDLY_OVERLAP, sentence, Similarity(nan, shared), nan, nan, nan, nan)
+    advised = f"{sentence} {_advice()}"
+    return AlignmentCheck(HARDLY_OVERLAP, advised, Similarity(nan, shared), nan, nan, nan, nan)
+
+
+def _advice() -> str:
+    return _(
+        "Align them rigidly here; for more, use Slicer's modules "
+        '"General Registration (BRAINS)", "Elastix" or "Landmark Registration"'
+        "."
+    )
 
 
 def _entropy(probabilities: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import slicer
 
+from ..translation import tr as _
 from .errors import EmptyVolumeError, OutputVolumeError, UnsupportedVolumeError, VolumeError
 
 SCALAR_COMPONENTS = 1
@@ -20,16 +21,25 @@ def check_inputs(reference, moving) -> None:
     Raises:
         VolumeError: one of its subclasses.
     """
-    for node, role in ((reference, "reference"), (moving, "second")):
+    for node, is_reference in ((reference, True), (moving, False)):
         if node is None:
-            raise VolumeError(f"Select the {role} volume.")
+            raise VolumeError(_("Select the reference volume.") if is_reference else _("Select the second volume."))
         if not isinstance(node, slicer.vtkMRMLVolumeNode):
-            raise UnsupportedVolumeError(f"The {role} volume must be a volume node, not {_shown(node)}.")
+            sentence = (
+                _("The reference volume must be a volume node, not {thing}.")
+                if is_reference
+                else _("The second volume must be a volume node, not {thing}.")
+            )
+            raise UnsupportedVolumeError(sentence.format(thing=_shown(node)))
         if node.GetScene() is None:
-            raise VolumeError(f"'{node.GetName()}' is in no scene. Add it to one, and fuse then.")
+            raise VolumeError(_("'{name}' is in no scene. Add it to one, and fuse then.").format(name=node.GetName()))
         _check_image(node)
     if reference is moving:
-        raise VolumeError(f"'{reference.GetName()}' is selected twice. Select two different volumes of one patient.")
+        raise VolumeError(
+            _("'{name}' is selected twice. Select two different volumes of one patient.").format(
+                name=reference.GetName()
+            )
+        )
 
 
 def check_output(output, reference, moving, is_color: bool) -> None:
@@ -46,13 +56,22 @@ def check_output(output, reference, moving, is_color: bool) -> None:
     if output is None:
         return
     if output is reference or output is moving:
-        raise OutputVolumeError(f"'{output.GetName()}' is an input. Select another output, or create a new volume.")
-    if output.GetClassName() != result_class(is_color):
-        held, wanted = ("gray values", "in color") if is_color else ("color or labels", "in gray values")
         raise OutputVolumeError(
-            f"'{output.GetName()}' is for {held}, but this result is {wanted}. Select another output, or create a new "
-            "volume."
+            _("'{name}' is an input. Select another output, or create a new volume.").format(name=output.GetName())
         )
+    if output.GetClassName() != result_class(is_color):
+        sentence = (
+            _(
+                "'{name}' is for gray values, but this result is in color. Select another output, or create a new "
+                "volume."
+            )
+            if is_color
+            else _(
+                "'{name}' is for color or labels, but this result is in gray values. Select another output, or create "
+                "a new volume."
+            )
+        )
+        raise OutputVolumeError(sentence.format(name=output.GetName()))
 
 
 def result_class(is_color: bool) -> str:
@@ -67,7 +86,7 @@ def is_color_image(node) -> bool:
 
 def _shown(thing) -> str:
     """A node by its name, anything else by its type."""
-    return f"'{thing.GetName()}'" if hasattr(thing, "GetName") else f"a {type(thing).__name__}"
+    return f"'{thing.GetName()}'" if hasattr(thing, "GetName") else _("a {type}").format(type=type(thing).__name__)
 
 
 def _check_image(node) -> None:
@@ -77,15 +96,21 @@ def _check_image(node) -> None:
         connection.GetProducer().Update()
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
-        raise EmptyVolumeError(f"'{name}' has no image data. Load it again, or select another volume.")
+        raise EmptyVolumeError(
+            _("'{name}' has no image data. Load it again, or select another volume.").format(name=name)
+        )
     if min(image.GetDimensions()) < 1 or image.GetNumberOfPoints() == 0:
-        raise EmptyVolumeError(f"'{name}' is empty. Select another volume.")
+        raise EmptyVolumeError(_("'{name}' is empty. Select another volume.").format(name=name))
     if isinstance(node, slicer.vtkMRMLLabelMapVolumeNode):
-        raise UnsupportedVolumeError(f"'{name}' is a label map. Select the image that it was drawn on.")
+        raise UnsupportedVolumeError(
+            _("'{name}' is a label map. Select the image that it was drawn on.").format(name=name)
+        )
     components = image.GetNumberOfScalarComponents()
     is_field = node.GetVoxelVectorType() == slicer.vtkMRMLVolumeNode.VoxelVectorTypeSpatial
     if components not in (SCALAR_COMPONENTS, *COLOR_COMPONENTS) or is_field:
         raise UnsupportedVolumeError(
-            f"'{name}' has {components} values in each voxel: it is a time series or a vector field, not one gray or "
-            "color image. Extract one frame or component as a volume, and select that."
+            _(
+                "'{name}' has {components} values in each voxel: it is a time series or a vector field, not one gray "
+                "or color image. Extract one frame or component as a volume, and select that."
+            ).format(name=name, components=components)
         )

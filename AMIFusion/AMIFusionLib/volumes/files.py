@@ -7,6 +7,7 @@ from pathlib import Path
 import SimpleITK
 import slicer
 
+from ..translation import tr as _
 from .errors import EmptyVolumeError
 
 
@@ -25,7 +26,7 @@ def load_volume(scene, path: Path):
         EmptyVolumeError: no volume could be read from it.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
+        raise FileNotFoundError(_("{path} does not exist.").format(path=path))
     files = _largest_series(path) if path.is_dir() else [str(path)]
     components = _components(files[0])
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -37,7 +38,9 @@ def load_volume(scene, path: Path):
     node.SetName(path.name.split(".")[0])
     if not components or not storage.ReadData(node) or node.GetImageData() is None:
         raise EmptyVolumeError(
-            f"{path} cannot be read as a volume. Give a NRRD, NIfTI or MetaImage file, or a DICOM folder."
+            _("{path} cannot be read as a volume. Give a NRRD, NIfTI or MetaImage file, or a DICOM folder.").format(
+                path=path
+            )
         )
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
@@ -55,7 +58,7 @@ def save_volume(node, path: Path) -> None:
     storage.SetFileName(str(partial))
     try:
         if not storage.WriteData(node):
-            raise OSError(f"{path} cannot be written. Check the folder and the space on the disk.")
+            raise OSError(_("{path} cannot be written. Check the folder and the space on the disk.").format(path=path))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -76,5 +79,5 @@ def _largest_series(folder: Path) -> list[str]:
     reader = SimpleITK.ImageSeriesReader()
     series = [reader.GetGDCMSeriesFileNames(str(folder), name) for name in reader.GetGDCMSeriesIDs(str(folder))]
     if not series:
-        raise EmptyVolumeError(f"{folder} holds no DICOM series.")
+        raise EmptyVolumeError(_("{folder} holds no DICOM series.").format(folder=folder))
     return list(max(series, key=len))

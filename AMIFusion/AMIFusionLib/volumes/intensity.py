@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from slicer.util import arrayFromVolume
 
+from ..translation import tr as _
+
 WINDOW_FROM_DISPLAY = "display"
 WINDOW_FROM_PERCENTILES = "percentiles"
 WINDOW_CHOICES = (WINDOW_FROM_DISPLAY, WINDOW_FROM_PERCENTILES)
@@ -56,7 +58,11 @@ def window_of(node, choice: str) -> IntensityWindow:
         ValueError: another choice.
     """
     if choice not in WINDOW_CHOICES:
-        raise ValueError(f"'{choice}' is no intensity window. Choose one of: {', '.join(WINDOW_CHOICES)}.")
+        raise ValueError(
+            _("'{choice}' is no intensity window. Choose one of: {choices}.").format(
+                choice=choice, choices=", ".join(WINDOW_CHOICES)
+            )
+        )
     displayed = _displayed_window(node) if choice == WINDOW_FROM_DISPLAY else None
     return displayed or _percentile_window(arrayFromVolume(node))
 

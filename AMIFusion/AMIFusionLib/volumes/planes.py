@@ -8,6 +8,8 @@ import numpy as np
 import vtk
 from slicer import vtkMRMLTransformNode
 
+from ..translation import tr as _
+
 ACQUISITION, AXIAL, SAGITTAL, CORONAL = "acquisition", "axial", "sagittal", "coronal"
 PLANES = (ACQUISITION, AXIAL, SAGITTAL, CORONAL)
 
@@ -71,7 +73,9 @@ def slice_layout(node, plane: str) -> SliceLayout:
         ValueError: no such plane.
     """
     if plane not in PLANES:
-        raise ValueError(f"'{plane}' is no slice plane. Choose one of: {', '.join(PLANES)}.")
+        raise ValueError(
+            _("'{plane}' is no slice plane. Choose one of: {planes}.").format(plane=plane, planes=", ".join(PLANES))
+        )
     directions = _array_axis_directions(node)
     if plane == ACQUISITION:
         slices = 0

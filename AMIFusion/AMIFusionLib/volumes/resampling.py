@@ -8,6 +8,7 @@ from slicer import vtkMRMLTransformNode
 from slicer.util import arrayFromVolume
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from ..translation import tr as _
 from .errors import NoOverlapError
 
 _SAME_GRID_TOLERANCE = 1e-3
@@ -138,8 +139,10 @@ def _check_overlap(moving, reference) -> None:
 
 def _no_overlap(moving, reference) -> NoOverlapError:
     return NoOverlapError(
-        f"'{moving.GetName()}' and '{reference.GetName()}' do not overlap in space. Check that both show the "
-        "same patient, and that their transforms are right; Slicer's registration modules can align them."
+        _(
+            "'{moving}' and '{reference}' do not overlap in space. Check that both show the same patient, and that "
+            "their transforms are right; Slicer's registration modules can align them."
+        ).format(moving=moving.GetName(), reference=reference.GetName())
     )
 
 
@@ -218,7 +221,7 @@ def _finite_range(array: np.ndarray) -> tuple[float, float]:
     """Least and greatest finite value, slice by slice; zeros where there is none."""
     finite = (each[np.isfinite(each)] for each in array)
     ranges = [(each.min(), each.max()) for each in finite if each.size]
-    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else (0, 0)
+    return (min(low for low, _high in ranges), max(high for _low, high in ranges)) if ranges else (0, 0)
 
 
 def _with_values(image: vtk.vtkImageData, array: np.ndarray, scalar_type: int) -> vtk.vtkImageData:

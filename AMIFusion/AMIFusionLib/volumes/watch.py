@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import vtk
 
+from ..translation import tr as _
 from .errors import VolumeError
+
+FUSING, ALIGNING = "fusing", "aligning"
+"""What volumes are watched for."""
 
 
 class UnchangedVolumes:
@@ -17,11 +21,11 @@ class UnchangedVolumes:
     Args:
         inputs: vtkMRMLVolumeNode that must stay as they are.
         output: vtkMRMLVolumeNode that must stay in its scene, or None.
-        deed: what is being done to the volumes, for messages: the verb and its past participle.
+        work: what is being done to the volumes, for messages: ``FUSING`` or ``ALIGNING``.
     """
 
-    def __init__(self, inputs: Sequence, output, deed: tuple[str, str] = ("fuse", "fused")) -> None:
-        self._verb, self._done = deed
+    def __init__(self, inputs: Sequence, output, work: str = FUSING) -> None:
+        self._work = work
         self._inputs = [(node, node.GetName(), volume_state(node)) for node in inputs]
         self._output = output
 
@@ -33,15 +37,11 @@ class UnchangedVolumes:
         """
         for node, name, state in self._inputs:
             if node.GetScene() is None:
-                raise VolumeError(
-                    f"'{name}' was removed while it was {self._done}. Select another volume and {self._verb} again."
-                )
+                raise VolumeError(_removed(self._work).format(name=name))
             if volume_state(node) != state:
-                raise VolumeError(
-                    f"'{name}' was moved or changed while it was {self._done}. {self._verb.capitalize()} again."
-                )
+                raise VolumeError(_changed(self._work).format(name=name))
         if self._output is not None and self._output.GetScene() is None:
-            raise VolumeError("The output volume was removed while it was needed. Select another and fuse again.")
+            raise VolumeError(_("The output volume was removed while it was needed. Select another and fuse again."))
 
 
 def volume_state(node) -> tuple:
@@ -70,6 +70,18 @@ def display_state(node) -> tuple:
     colors = color_node.GetScalarsToColors() if color_node is not None else None
     color_state = (color_node.GetID(), colors.GetMTime()) if colors is not None else ()
     return (display.GetID(), display.GetAutoWindowLevel() if window else False, window, color_state)
+
+
+def _removed(work: str) -> str:
+    if work == ALIGNING:
+        return _("'{name}' was removed while it was aligned. Select another volume and align again.")
+    return _("'{name}' was removed while it was fused. Select another volume and fuse again.")
+
+
+def _changed(work: str) -> str:
+    if work == ALIGNING:
+        return _("'{name}' was moved or changed while it was aligned. Align again.")
+    return _("'{name}' was moved or changed while it was fused. Fuse again.")
 
 
 def _chain(transform) -> Iterator[tuple[str, int]]:

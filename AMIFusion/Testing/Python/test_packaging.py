@@ -120,7 +120,10 @@ def test_readme_shows_the_evaluation_license_that_ships():
 
 
 def test_library_layers_import_one_way():
-    """fusion never sees slicer or vtk, volumes never torch, and none of the four imports another."""
+    """fusion never sees slicer or vtk, volumes never torch, and none of the four imports another.
+
+    Beside themselves they know only translation.py, which loads nothing.
+    """
     layers = {
         "fusion": ("slicer", "vtk"),
         "volumes": ("torch",),
@@ -132,5 +135,5 @@ def test_library_layers_import_one_way():
         for path in (MODULE / "AMIFusionLib" / layer).glob("*.py"):
             imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", path.read_text(), re.MULTILINE)
             wrong = [name for name in imports if name.split(".")[0] in forbidden or name.startswith(tuple(others))]
-            wrong += [name for name in imports if name.startswith("..")]
+            wrong += [name for name in imports if name.startswith("..") and name != "..translation"]
             assert not wrong, (path.name, wrong)

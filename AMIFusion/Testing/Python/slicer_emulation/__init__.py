@@ -49,6 +49,7 @@ __all__ = [
     "process_events",
     "set_testing",
     "set_pytorch_extension",
+    "set_translations",
     "restart_settings",
     "create_subject_hierarchy_items",
     "picture",
@@ -167,6 +168,13 @@ def set_pytorch_extension(present):
     from . import companions
 
     sys.modules["PyTorchUtils"] = companions.pytorch_utils() if present else None
+
+
+def set_translations(translations):
+    """Install a translation, {(context, text): translated text}, until the next reset."""
+    from . import companions
+
+    companions.translations.update(translations)
 
 
 def restart_settings():

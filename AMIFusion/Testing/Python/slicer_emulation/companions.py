@@ -1,6 +1,8 @@
 """Modules that a scripted module imports beside Slicer itself: i18n, SampleData, ScreenCapture, PyTorchUtils, pip."""
 
 import os
+import re
+import sys
 import types
 
 import slicer
@@ -8,13 +10,28 @@ import vtk
 
 from .records import pip_requests
 
+translations = {}
+"""(context, text) to translated text: the translation that is installed."""
+
+
+def _context(source):
+    """A file's context: its name, after that of its folder where the folder is a package."""
+    folder, name = os.path.split(source)
+    package = [os.path.basename(folder)] if os.path.isfile(os.path.join(folder, "__init__.py")) else []
+    return ".".join([*package, name.removesuffix(".py")])
+
 
 def i18n():
-    """`slicer.i18n` with no translation installed."""
+    """`slicer.i18n`; a translation that has other placeholders than its text is not taken, as in Slicer."""
     module = types.ModuleType("slicer.i18n")
-    module.getContext = lambda source: source.rsplit("/", 1)[-1].removesuffix(".py")
-    module.translate = lambda context, text: text
-    module.tr = lambda text: text
+
+    def tr(text):
+        translated = module.translate(module.getContext(sys._getframe(1).f_code.co_filename), text)
+        names = [set(re.findall(r"(?<!{){([^{}]+)}(?!})", each)) for each in (text, translated)]
+        return translated if names[0] == names[1] else text
+
+    module.getContext, module.tr = _context, tr
+    module.translate = lambda context, text: translations.get((context, text), text)
     return module
 
 
@@ -186,6 +203,7 @@ def pip_install(requirements):
 
 
 def clear():
-    """As after a start of Slicer with the PyTorch extension and torch installed."""
+    """As after a start of Slicer in English, with the PyTorch extension and torch installed."""
+    translations.clear()
     PyTorchUtilsLogic.requests.clear()
     PyTorchUtilsLogic.installed = PyTorchUtilsLogic.accepts = True
