@@ -282,6 +282,17 @@ def test_training_goes_on_where_it_stopped(tmp_path, plain):
     torch.testing.assert_close(resumed, whole)
 
 
+def test_attackers_trainings_outlive_a_change_of_what_is_sealed(tmp_path, seal):
+    """They know nothing of it: hours of fine-tuning need not be done again for a better licensed fusion."""
+    public, *sealed = (random_parameters(seed) for seed in (5, 6, 7))
+    folders = []
+    for parameters in (*((public, each) for each in sealed), (sealed[0], sealed[1])):
+        suite = AttackSuite(seal(*parameters).bench, ["AMIF"], tmp_path / "out", reader=None)
+        folders.append((suite.fingerprint, suite.trainings))
+    assert len({fingerprint for fingerprint, _ in folders}) == 3
+    assert folders[0][1] == folders[1][1] != folders[2][1]
+
+
 def test_head_start_of_public_values_that_are_nearly_there(tmp_path, seal):
     """The licensed values in the clear but for a little noise: fine-tuning is done before it begins."""
     licensed, random = random_parameters(5), np.random.default_rng(0)

@@ -67,7 +67,8 @@ def removal_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
             marked = bench.public(batch.first, batch.second, batch.marks)
         return functional.mse_loss(network(marked), _aims(batch, targets))
 
-    trained(network, bench.effort.removal_steps, _RATE, loss, folder / "removal.pt")
+    checkpoint = folder / f"removal-{'-'.join(targets[kind] for kind in bench.kinds)}.pt"
+    trained(network, bench.effort.removal_steps, _RATE, loss, checkpoint)
     for kind in bench.kinds:
         settings = {"steps": bench.effort.removal_steps, "target": targets[kind]}
         results = [_removed(network, part) for part in (bench.tuning[kind], bench.reported[kind])]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
+from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -117,13 +118,12 @@ class AttackSuite:
     def _rows(self, letter: str) -> list[Row]:
         if letter == VIEWS:
             return list(mark_views(self._bench))
-        trainings = self._folder / "trainings" / self.fingerprint
         if letter == FINETUNING:
             return [
                 {"attack": letter, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
-                for start in head_starts(self._bench, trainings)
+                for start in head_starts(self._bench, self.trainings)
             ]
-        attempts = list(self._free() if letter == FLOOR else ATTACKS[letter][1](self._bench, trainings))
+        attempts = list(self._free() if letter == FLOOR else ATTACKS[letter][1](self._bench, self.trainings))
         self._draw(letter, attempts)
         rows = [
             {"attack": letter, "method": attempt.method, "kind": attempt.kind, "settings": attempt.settings,
@@ -131,6 +131,11 @@ class AttackSuite:
         ]  # fmt: skip
         # There is nothing to withstand in what is free.
         return [{**row, "passes": None} for row in rows] if letter == FLOOR else rows
+
+    @property
+    def trainings(self) -> Path:
+        """Where the attackers' trainings on what is public are kept."""
+        return self._folder / "trainings" / _public_fingerprint(self._bench)
 
     @property
     def scorer(self) -> Scorer:
@@ -196,6 +201,17 @@ def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
     for kind in bench.kinds:
         for slices in (bench.tuning[kind], bench.reported[kind]):
             digest.update(eight_bit(slices.first).tobytes() + eight_bit(slices.licensed).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _public_fingerprint(bench: Bench) -> str:
+    """Names what attackers' trainings belong to: all that they are given. Other sealed parameters leave it as it is."""
+    weights = dataclasses.asdict(bundled_stage(BUNDLED_STAGES[-1]).licensed_weights)
+    digest = hashlib.sha256(json.dumps([dataclasses.asdict(bench.effort), weights]).encode())
+    for name, value in sorted(bench.model.public_parameters.items()):
+        digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    for pair in bench.training_pairs:
+        digest.update(eight_bit(pair.first).tobytes() + eight_bit(pair.second).tobytes())
     return digest.hexdigest()[:16]
 
 
