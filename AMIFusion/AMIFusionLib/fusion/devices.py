@@ -32,12 +32,8 @@ def describe_device(name: str) -> str:
     if name.startswith("cuda"):
         properties = torch.cuda.get_device_properties(name)
         return _("GPU {name}, {size:.0f} GB").format(name=properties.name, size=properties.total_memory / 1e9)
-    threads, size = torch.get_num_threads(), (_physical_memory() or 0) / 1e9
-    if not size:
-        return _("Apple GPU") if name == "mps" else _("CPU, {threads} threads").format(threads=threads)
-    if name == "mps":
-        return _("Apple GPU, {size:.0f} GB").format(size=size)
-    return _("CPU, {threads} threads, {size:.0f} GB").format(threads=threads, size=size)
+    kind, size = _("Apple GPU") if name == "mps" else _("CPU"), (_physical_memory() or 0) / 1e9
+    return _("{kind}, {size:.0f} GB").format(kind=kind, size=size) if size else kind
 
 
 def _physical_memory() -> int | None:

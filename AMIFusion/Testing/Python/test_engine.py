@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.fusion import engine as engine_module
-from AMIFusionLib.fusion.devices import DeviceUnavailableError, available_devices, select_device
+from AMIFusionLib.fusion.devices import DeviceUnavailableError, available_devices, describe_device, select_device
 from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
 from AMIFusionLib.fusion.network import build_network, mark_shift
 from conftest import random_parameters
@@ -148,6 +148,13 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
     monkeypatch.setattr(engine, "_run_network", broken)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         volumes.fuse(engine)
+
+
+def test_devices_are_described_for_people(monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000}[name])
+    assert describe_device("cpu") == "CPU, 16 GB" and describe_device("mps") == "Apple GPU, 16 GB"
+    monkeypatch.delattr("os.sysconf")
+    assert describe_device("cpu") == "CPU"
 
 
 def test_devices():

@@ -179,6 +179,46 @@ def test_bad_license_is_explained_and_the_result_is_marked(panel, pair, scene, l
     assert results(scene)[0].GetAttribute("AMIFusion.Authorized") == "false"
 
 
+def test_what_must_be_prepared_first_is_seen(monkeypatch, panel, pair, scene):
+    """As an installation of PyTorch, which takes minutes and turns the event loop."""
+    select(panel, *pair)
+    ui, create, seen = panel._ui, panel._logic.createJob, []
+
+    def prepare(*nodes, tell, **options):
+        tell("Installing PyTorch: 800 MB")
+        slicer_emulation.process_events()
+        ui.fuseButton.click()
+        seen.append((ui.fuseButton.text, ui.fuseButton.enabled, ui.statusLabel.text))
+        seen.append((ui.progressBar.isHidden(), ui.progressBar.maximum))
+        return create(*nodes, **options)
+
+    monkeypatch.setattr(panel._logic, "createJob", prepare)
+    ui.fuseButton.click()
+    assert seen == [("Preparing...", False, "Installing PyTorch: 800 MB"), (False, 0)]
+    assert ui.fuseButton.text == "Cancel" and ui.progressBar.maximum > 0
+    wait_for(lambda: not panel.is_busy)
+    assert ui.progressBar.isHidden() and ui.fuseButton.enabled
+
+    monkeypatch.setattr(panel._logic, "createJob", lambda *nodes, tell, **options: tell("Loading") or 1 / 0)
+    ui.fuseButton.click()
+    assert ui.progressBar.isHidden() and ui.fuseButton.enabled and "Fusing failed" in ui.statusLabel.text
+
+
+def test_panel_closed_while_a_run_is_prepared_ends_quietly(monkeypatch, panel, pair, scene):
+    select(panel, *pair)
+    create = panel._logic.createJob
+
+    def prepare(*nodes, tell, **options):
+        slicer_emulation.close_module("AMIFusion")
+        slicer_emulation.process_events()
+        return create(*nodes, **options)
+
+    monkeypatch.setattr(panel._logic, "createJob", prepare)
+    panel._ui.fuseButton.click()
+    slicer_emulation.process_events()
+    assert not panel.is_busy and slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == list(pair)
+
+
 def test_cancel_half_way_leaves_nothing(panel, pair, scene):
     select(panel, *pair)
     count = scene.GetNumberOfNodes()
