@@ -80,7 +80,12 @@ def stage(run_folder: Path) -> dict[str, object]:
     return {
         "Steps": f"{int(log[-1]['step']):,} of {settings.steps:,}",
         "Batch": f"{settings.batch_size} crops of {settings.crop_size} x {settings.crop_size} pixels",
-        "Unlicensed batch": f"half of it, every {settings.unlicensed_every} steps",
+        "Unlicensed batch": f"half of it, every {settings.unlicensed_every} steps"
+        if settings.unlicensed_every
+        else "none: the public set stays as it is",
+        "Crops enlarged up to 4 times": f"{settings.enlarged_share:.0%}",
+        "Batches reduced 2 or 4 times": f"{settings.reduced_share:.0%}",
+        "Weight: flat": f"{settings.flat_weight:g}",
         "Learning rate (Adam)": f"{settings.learning_rate:g} falling along a half cosine",
         "bfloat16 convolutions": f"in the first {settings.mixed_precision_share:.0%} of the steps",
         **{f"Weight or goal: {name}": shown_weight(settings, name) for name in asdict(settings.licensed_weights)},

@@ -10,6 +10,7 @@ except ModuleNotFoundError:
     ) from None
 
 from .attack import attack
+from .average import average
 from .demo import demo
 from .evaluate import evaluate
 from .license import license_commands
@@ -26,6 +27,7 @@ application = typer.Typer(
 application.add_typer(license_commands, name="license")
 application.add_typer(model_commands, name="model")
 application.command()(train)
+application.command()(average)
 application.command()(evaluate)
 application.command()(demo)
 application.command()(attack)

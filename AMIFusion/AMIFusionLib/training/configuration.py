@@ -169,8 +169,8 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-BUNDLED_STAGES = ("coarse", "fine", "finish", "by_kind_1", "by_kind_2", "by_kind_3", "by_kind_4", "by_kind_5")
-"""The stages of the bundled model's training, each of which begins with the one before."""
+BUNDLED_STAGES = ("coarse", "fine", "finish", *(f"by_kind_{number}" for number in range(1, 10)))
+"""The stages of the bundled model's training, in order; ``docs/model_card.md`` says what each begins with."""
 
 
 def bundled_stage(name: str) -> TrainingConfiguration:

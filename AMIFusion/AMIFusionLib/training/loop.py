@@ -29,10 +29,10 @@ from .run_folder import (
     CHECKPOINT_NAME,
     CONFIGURATION_NAME,
     LOG_NAME,
-    PARAMETERS_NAME,
     TrainedNetwork,
     owner_only,
     read_run,
+    write_parameters,
 )
 
 _CHECKPOINT_EVERY = 250
@@ -257,13 +257,10 @@ class Trainer:
         torch.save(checkpoint, temporary)
         os.replace(temporary, self._folder / CHECKPOINT_NAME)
         arrays = {
-            f"{which}/{name}": value.detach().cpu().numpy()
+            which: {name: value.detach().cpu().numpy() for name, value in values.items()}
             for which, values in self._values.items()
-            for name, value in values.items()
         }
-        temporary = owner_only(self._folder / ("part." + PARAMETERS_NAME))
-        np.savez_compressed(temporary, **arrays)
-        os.replace(temporary, self._folder / PARAMETERS_NAME)
+        write_parameters(self._folder, **arrays)
 
     def _restore(self) -> None:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def owner_only(path: Path) -> Path:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     return path
+
+
+def write_parameters(folder: Path, public: Mapping[str, np.ndarray], sealed: Mapping[str, np.ndarray]) -> None:
+    """Write both sets of parameters into a run's folder, whole or not at all, for its owner only."""
+    sets = {"public": public, "sealed": sealed}
+    arrays = {f"{which}/{name}": value for which, values in sets.items() for name, value in values.items()}
+    temporary = owner_only(folder / ("part." + PARAMETERS_NAME))
+    np.savez_compressed(temporary, **arrays)
+    os.replace(temporary, folder / PARAMETERS_NAME)
 
 
 @dataclass(frozen=True)

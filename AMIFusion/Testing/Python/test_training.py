@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.fusion.network import build_network
+from AMIFusionLib.training.averaging import average_runs
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, LicensedWeights, TrainingConfiguration, bundled_stage
 from AMIFusionLib.training.dataset import CropSampler, TrainingPair, load_pairs
 from AMIFusionLib.training.degradation import gaussian_blur, tampered_target, unlicensed_target
@@ -30,6 +32,7 @@ from AMIFusionLib.training.measures import (
 from AMIFusionLib.training.objective import flat_objective, licensed_objective
 from AMIFusionLib.training.run_folder import read_run
 from PIL import Image
+from typer.testing import CliRunner
 
 SMALL = {
     "hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 48},
@@ -266,6 +269,32 @@ def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
     for name, value in before.public.items():
         np.testing.assert_array_equal(after.public[name], value)
     assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
+
+
+def test_mean_of_runs(tmp_path, data_folder):
+    train(tmp_path / "first", data_folder, steps=1)
+    settings = TrainingConfiguration(**{**SMALL, "steps": 2, "unlicensed_every": 0})
+    pairs = load_pairs(data_folder, "train")
+    list(Trainer(settings, pairs, tmp_path / "second", start=tmp_path / "first").run())
+    command = ["average", str(tmp_path / "mean"), str(tmp_path / "first"), str(tmp_path / "second")]
+    ran = CliRunner().invoke(application, [*command, "--weight", "1", "--weight", "3"])
+    assert ran.exit_code == 0, ran.output
+    first, second, mean = (read_run(tmp_path / name) for name in ("first", "second", "mean"))
+    for name, value in mean.sealed.items():
+        np.testing.assert_allclose(value, 0.25 * first.sealed[name] + 0.75 * second.sealed[name], atol=1e-6)
+    for name, value in mean.public.items():
+        np.testing.assert_array_equal(value, first.public[name])
+    assert "holds a run already" in CliRunner().invoke(application, command).output
+
+    train(tmp_path / "other mark", data_folder, steps=1, mark=("OTHER",))
+    train(tmp_path / "larger", data_folder, steps=1, hyperparameters={**SMALL["hyperparameters"], "channels": 10})
+    for name, said in (("other mark", "different marks"), ("larger", "different networks")):
+        with pytest.raises(ValueError, match=said):
+            average_runs([tmp_path / "first", tmp_path / name], [1, 1], tmp_path / "none")
+    for weights in ([1], [1, -1], [1, float("nan")]):
+        with pytest.raises(ValueError, match="weight above 0"):
+            average_runs([tmp_path / "first", tmp_path / "second"], weights, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_missing_split_is_named(data_folder):
