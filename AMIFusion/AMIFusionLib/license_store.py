@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import unicodedata
 from pathlib import Path
 
 from .translation import tr as _
@@ -162,8 +163,9 @@ def _private_content(descriptor: int) -> bytes | None:
 
 def _license_text(content: bytes | None) -> str | None:
     try:
-        text = (content or b"").decode("utf-8")
+        text = (content or b"").decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    is_text = all(character.isprintable() or character.isspace() for character in text)
+    # Marks of zero width are not printable, but mail programs put them into licenses, which hold all the same.
+    is_text = all(character.isspace() or unicodedata.category(character) != "Cc" for character in text)
     return text.strip() or None if is_text else None

@@ -18,6 +18,7 @@ with the same quotation mark. It sees no variable, no f-string and nothing withi
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 
 def _untranslated(text: str) -> str:
@@ -25,7 +26,7 @@ def _untranslated(text: str) -> str:
     return text
 
 
-def _translator():
+def _translator() -> Callable[[str], str]:
     """Slicer's function, if this runs in Slicer.
 
     The application has imported ``slicer`` before any module. Importing it here to find out would make training and

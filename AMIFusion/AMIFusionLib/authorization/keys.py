@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from AMIFusionLib.input_files import read_input_file
+
 from ..translation import tr as _
 
 MODEL_KEY_BYTES = 32
+
+_LARGEST_KEY_FILE = 4096
+"""Of a key with its PEM lines and some comment; parsing other kinds of key takes longer the larger they are."""
 
 
 def derive_model_key(master_key: bytes, model_id: str) -> bytes:
@@ -29,8 +35,9 @@ def read_master_key(path: Path) -> bytes:
 
     Raises:
         ValueError: the file holds something else; the message does not show what.
+        OSError: the file cannot be read.
     """
-    text = path.read_text(encoding="ascii", errors="replace").strip()
+    text = read_input_file(path, _LARGEST_KEY_FILE).decode("ascii", errors="replace").strip()
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise ValueError(_("{file} is not a master key: it must hold 64 hexadecimal digits.").format(file=path.name))
     return bytes.fromhex(text)
@@ -41,10 +48,12 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
 
     Raises:
         ValueError: the file holds something else; the message does not show what.
+        OSError: the file cannot be read.
     """
+    content = read_input_file(path, _LARGEST_KEY_FILE)
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError):
+        key = serialization.load_pem_private_key(content, password=None)
+    except (TypeError, UnsupportedAlgorithm, ValueError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(
@@ -60,8 +69,8 @@ def load_public_key(pem: str) -> Ed25519PublicKey:
         ValueError: not an Ed25519 public key in PEM.
     """
     try:
-        key = serialization.load_pem_public_key(pem.encode())
-    except ValueError:
+        key = serialization.load_pem_public_key(pem.encode()) if len(pem) <= _LARGEST_KEY_FILE else None
+    except (UnsupportedAlgorithm, ValueError):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(_("The publisher's public key must be an Ed25519 public key in PEM."))

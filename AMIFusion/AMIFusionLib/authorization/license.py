@@ -29,8 +29,12 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 _ALGORITHM = "EdDSA"
 _LONGEST_TEXT = 16384
 _LONGEST_NAME = 200
-_BREAKS = re.compile(r"[\s>\u200b]+")
-"""What mail programs put into a long line: breaks, quotation marks, zero-width spaces."""
+_BREAKS = re.compile(r"[\s>=\"'`\u00ab\u00ad\u00bb\u200b-\u200d\u2018-\u201f\u2060\ufeff]+")
+"""What mail programs, word processors and editors put into a long line: breaks and soft breaks, quotation marks, marks
+of zero width. No token holds any of them."""
+
+_REFUSALS = (jwt.PyJWTError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a token raises, before and after its signature was found genuine, in all versions of PyJWT."""
 
 _TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{86}", re.ASCII)
 """Header and claims, which begin with {" in base64, and 64 bytes of signature."""
@@ -132,16 +136,16 @@ def check_license(text: str, model: ModelDescription) -> License:
         LicenseError: one of its subclasses, each with a sentence for the user. Exceptions of the parts below are not
             chained, because their text or their frames could show the license.
     """
-    token = _token(text)
+    token, public_key = _token(text), load_public_key(model.public_key)
     try:
         claims = jwt.decode(
             token,
-            load_public_key(model.public_key),
+            public_key,
             algorithms=[_ALGORITHM],
             leeway=CLOCK_LEEWAY,
             options={"require": list(_REQUIRED_CLAIMS), "verify_aud": False},
         )
-    except jwt.InvalidTokenError as error:
+    except _REFUSALS as error:
         failure = _failure(error, token, model)
     else:
         return _license(claims, model)
@@ -157,7 +161,7 @@ def inspect_license(text: str) -> dict[str, str]:
     claims = _unverified_claims(_token(text))
     if claims is None:
         raise _format_error()
-    shown = {name: str(claims.get(name, "")) for name in ("model", "sub", "iss", "jti")}
+    shown = {name: _shown(claims.get(name)) for name in ("model", "sub", "iss", "jti")}
     return {**shown, "nbf": _day(claims.get("nbf")), "exp": _day(claims.get("exp"))}
 
 
@@ -167,23 +171,25 @@ def _license(claims: dict, model: ModelDescription) -> License:
             _(
                 "This license is for the model '{licensed}', not for '{model}'. Choose that model, or ask {contact} "
                 "for a license of this one."
-            ).format(licensed=claims["model"], model=model.model_id, contact=model.contact)
+            ).format(licensed=_shown(claims["model"]), model=model.model_id, contact=model.contact)
         )
-    key, days = _decoded_key(claims["key"]), [_moment(claims[name]) for name in ("nbf", "exp")]
-    if key is None or None in days:
+    key, first, last = _decoded_key(claims["key"]), _moment(claims["nbf"]), _moment(claims["exp"])
+    # Versions of PyJWT differ in what they take for an issuer, a subject and an id.
+    are_texts = all(isinstance(claims[name], str) for name in ("iss", "sub", "jti"))
+    if key is None or first is None or last is None or not are_texts:
         raise _format_error()
     return License(
-        licensee=str(claims["sub"]),
-        issuer=str(claims["iss"]),
+        licensee=_shown(claims["sub"]),
+        issuer=_shown(claims["iss"]),
         model_id=model.model_id,
-        not_before=days[0],
-        expires=days[1],
-        token_id=str(claims["jti"]),
+        not_before=first,
+        expires=last,
+        token_id=_shown(claims["jti"]),
         model_key=key,
     )
 
 
-def _failure(error: jwt.InvalidTokenError, token: str, model: ModelDescription) -> Exception:
+def _failure(error: Exception, token: str, model: ModelDescription) -> Exception:
     """Our exception for one of PyJWT's."""
     claims = _unverified_claims(token) or {}
     if isinstance(error, jwt.ExpiredSignatureError):
@@ -222,7 +228,7 @@ def _token(text: object) -> str:
 def _unverified_claims(token: str) -> dict | None:
     try:
         return jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_nbf": False})
-    except jwt.InvalidTokenError:
+    except _REFUSALS:
         return None
 
 
@@ -237,9 +243,16 @@ def _decoded_key(encoded: object) -> bytes | None:
 def _moment(timestamp: object) -> datetime | None:
     """A NumericDate (RFC 7519), or None where it is beyond the calendar."""
     try:
-        return datetime.fromtimestamp(float(str(timestamp)), timezone.utc)
+        return datetime.fromtimestamp(float(_shown(timestamp)), timezone.utc)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _shown(claim: object) -> str:
+    """A claim in one line that a panel, a terminal and a scene can take; empty where it is no text and no number."""
+    if not isinstance(claim, (str, int, float)):
+        return ""
+    return "".join(each if each.isprintable() else " " for each in str(claim)[:_LONGEST_NAME]).strip()
 
 
 def _day(timestamp: object) -> str:

@@ -18,14 +18,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
-import math
 import os
 import secrets
 import struct
-import tokenize
-import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +30,9 @@ from pathlib import Path
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from numpy.lib import format as npy_format
+
+from AMIFusionLib.array_archive import pack_arrays, unpack_arrays
+from AMIFusionLib.input_files import InputFileError, parse_json, read_input_file
 
 from ..translation import tr as _
 from .errors import LicenseKeyError, ModelFileError
@@ -48,11 +46,10 @@ _NONCE_BYTES, _TAG_BYTES = 12, 16
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 1 << 30
 
-_DAMAGES = (
-    AttributeError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error,
-    tokenize.TokenError, zipfile.BadZipFile,
-)  # fmt: skip
-"""What parsing JSON, zip archives and array headers raises on content that was cut off or changed."""
+_LONGEST_FIELD = 1000
+_LARGEST_HYPERPARAMETER = 1 << 16
+_DAMAGES = (AttributeError, KeyError, TypeError, ValueError, struct.error)
+"""What parsing a header and archives raises on content that was cut off or changed."""
 
 Parameters = dict[str, np.ndarray]
 
@@ -119,7 +116,7 @@ class SealedModel:
                 ).format(model=self.description.title, contact=self.description.contact)
             ) from None
         try:
-            return {**self.public_parameters, **_unpack(archive)}
+            return {**self.public_parameters, **unpack_arrays(archive)}
         except _DAMAGES as error:
             raise ModelFileError(
                 _(
@@ -142,8 +139,8 @@ def seal_model(
         model_key: 32 bytes.
 
     Raises:
-        ValueError: a key of another length, an incomplete description, nothing to seal, or a sealed parameter without a
-            public value of its shape.
+        ValueError: a key of another length, an incomplete description, nothing to seal, a sealed parameter without a
+            public value of its shape, or parameters that ``pack_arrays`` does not take.
     """
     if len(model_key) != MODEL_KEY_BYTES:
         raise ValueError(_("A model key has {count} bytes.").format(count=MODEL_KEY_BYTES))
@@ -155,7 +152,7 @@ def seal_model(
             raise ValueError(
                 _("The sealed parameter '{name}' has no public value of the same shape.").format(name=name)
             )
-    public_archive, sealed_archive = _pack(public), _pack(sealed)
+    public_archive, sealed_archive = pack_arrays(public), pack_arrays(sealed)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     header = {
         "format_version": FORMAT_VERSION,
@@ -182,10 +179,13 @@ def read_model(path: Path) -> SealedModel:
     Raises:
         ModelFileError: not a model file, a damaged one, or one of a newer format.
         OSError: the file cannot be read.
+
+    It takes no more memory than some five times the file's size and 64 MiB.
     """
-    if path.stat().st_size > _LARGEST_FILE:
-        raise ModelFileError(_("{file} is too large for an AMIFusion model file.").format(file=path.name))
-    content = path.read_bytes()
+    try:
+        content = read_input_file(path, _LARGEST_FILE)
+    except InputFileError as error:
+        raise ModelFileError(str(error)) from None
     if content[: len(_MAGIC)] != _MAGIC:
         raise ModelFileError(
             _("{file} is not an AMIFusion model file. Choose a file whose name ends in .amif.").format(file=path.name)
@@ -206,7 +206,10 @@ def _parse(content: bytes) -> SealedModel:
     if header_bytes > _LARGEST_HEADER:
         raise ValueError("header too long")
     head = content[: start + header_bytes]
-    header = json.loads(head[start:])
+    header = parse_json(head[start:])
+    lengths = [header[name] for name in ("format_version", "public_bytes", "sealed_bytes")]
+    if not all(type(length) is int and 0 < length <= _LARGEST_FILE for length in lengths):
+        raise ValueError("no lengths")
     if header["format_version"] != FORMAT_VERSION:
         raise ModelFileError(
             _("This model file has format {found}, this version of AMIFusion reads {known}. Update AMIFusion.").format(
@@ -222,7 +225,7 @@ def _parse(content: bytes) -> SealedModel:
         raise ValueError("public parameters changed")
     return SealedModel(
         _description(header["model"]),
-        _unpack(public_archive),
+        unpack_arrays(public_archive),
         hashlib.sha256(content).hexdigest(),
         nonce,
         ciphertext,
@@ -234,47 +237,35 @@ def check_description(description: ModelDescription) -> None:
     """Refuse a description that licenses could not refer to.
 
     Raises:
-        ValueError: an empty field, one that is no text, or a public key that is none.
+        ValueError: an empty field, one that is no text of one line, a public key that is none, or a hyper-parameter
+            that is no whole number or out of range.
     """
     for field_ in dataclasses.fields(description):
         value = getattr(description, field_.name)
-        if field_.name != "hyperparameters" and not (isinstance(value, str) and value.strip()):
-            raise ValueError(_("A model needs a text for its {field}.").format(field=field_.name.replace("_", " ")))
+        if field_.name == "hyperparameters":
+            continue
+        name = field_.name.replace("_", " ")
+        if not (isinstance(value, str) and value.strip()):
+            raise ValueError(_("A model needs a text for its {field}.").format(field=name))
+        # They are shown in sentences and kept in scenes, neither of which takes every character.
+        if field_.name != "public_key" and (len(value) > _LONGEST_FIELD or not value.isprintable()):
+            raise ValueError(
+                _("A model's {field} must be one line of at most {count} printable characters.").format(
+                    field=name, count=_LONGEST_FIELD
+                )
+            )
     load_public_key(description.public_key)
+    for size in description.hyperparameters.values():
+        if type(size) is not int or not 0 < size <= _LARGEST_HYPERPARAMETER:
+            raise ValueError(
+                _("A model's hyperparameters must be whole numbers from 1 to {largest}.").format(
+                    largest=_LARGEST_HYPERPARAMETER
+                )
+            )
 
 
 def _description(fields: dict) -> ModelDescription:
     """The header's description, if every field is of its kind."""
     description = ModelDescription(**fields)
     check_description(description)
-    if not all(type(value) is int for value in description.hyperparameters.values()):
-        raise TypeError("a hyper-parameter is no whole number")
     return description
-
-
-def _pack(parameters: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(value, dtype=np.float32) for name, value in parameters.items()})
-    return buffer.getvalue()
-
-
-def _unpack(archive: bytes) -> Parameters:
-    """Read what ``_pack`` wrote, and nothing that claims to be larger than it is.
-
-    numpy's own reader allocates what an array's header announces before it looks for the data.
-    """
-    with zipfile.ZipFile(io.BytesIO(archive)) as members:
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
-            raise ModelFileError(_("The model file's parameters are compressed, which its format does not allow."))
-        return {name.removesuffix(".npy"): _array(members.read(name)) for name in members.namelist()}
-
-
-def _array(content: bytes) -> np.ndarray:
-    """One array of an npz archive, float32 in C order."""
-    stream = io.BytesIO(content)
-    if npy_format.read_magic(stream) != (1, 0):
-        raise ValueError("unknown array format")
-    shape, fortran_order, dtype = npy_format.read_array_header_1_0(stream)
-    if dtype != np.float32 or fortran_order or 4 * math.prod(shape) != len(content) - stream.tell():
-        raise ValueError("not the array that its header announces")
-    return np.frombuffer(content, np.float32, offset=stream.tell()).reshape(shape).copy()

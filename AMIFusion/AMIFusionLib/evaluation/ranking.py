@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +10,14 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
+from AMIFusionLib.input_files import parse_json, read_input_file
+
 from .metrics import RANKED
 
 Means = Mapping[str, Mapping[str, float]]
 """By method, the mean of each measure."""
+
+_LARGEST_FILE = 1 << 22
 
 _DIGITS = 4
 """To which means are compared: recorded ones have no more, and a rank should not hang on the fifth."""
@@ -44,15 +47,16 @@ def read_peers(path: Path) -> Peers:
         OSError: the file cannot be read.
         ValueError: the file is not of this form.
     """
+    file_content = read_input_file(path, _LARGEST_FILE)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(file_content)
         slices = {
             kind: (_text(named["case"]), tuple(_text(name) for name in named["slices"]))
             for kind, named in content["slices"].items()
         }
         values = {
             kind: {
-                method: {name: float(value) for name, value in measures.items()}
+                method: {name: _number(value) for name, value in measures.items()}
                 for method, measures in content["values"][kind].items()
             }
             for kind in slices
@@ -100,6 +104,13 @@ def largest_difference(found: Means, recorded: Means) -> float:
     ]
     differences = [abs(ours - theirs) / max(abs(theirs), 1e-3) for ours, theirs in pairs]
     return max(differences, default=math.nan)
+
+
+def _number(value: object) -> float:
+    # An OverflowError of float is no ValueError.
+    if type(value) not in (int, float) or not abs(value) < 1e30:
+        raise TypeError("not a number")
+    return float(value)
 
 
 def _text(value: object) -> str:

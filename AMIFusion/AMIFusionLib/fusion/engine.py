@@ -146,7 +146,7 @@ class FusionEngine:
         while len(images[0]):
             done = self._recovering(partial(self._fuse_first_batch, *images))
             fused.append(done)
-            images = [image[len(done) :] for image in images]
+            images = tuple(image[len(done) :] for image in images)
         return torch.cat(fused)
 
     def _fuse_first_batch(self, *images: Tensor) -> Tensor:

@@ -213,6 +213,11 @@ def build_network(
                 "have. Update AMIFusion."
             ).format(architecture=architecture)
         )
+    if hyperparameters.get("blocks", 0) > len(parameters):
+        # Each would be made before it is found to have no parameters.
+        raise ValueError(
+            _("The model's parameters do not fit its architecture '{architecture}'.").format(architecture=architecture)
+        )
     try:
         # On the meta device first: no random numbers are drawn and no memory is taken for values soon replaced.
         with torch.device("meta"):
@@ -223,7 +228,8 @@ def build_network(
         raise ValueError(
             _("The model's parameters do not fit its architecture '{architecture}'.").format(architecture=architecture)
         ) from error
-    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    # torch's stub does not know this form of Module.to.
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:

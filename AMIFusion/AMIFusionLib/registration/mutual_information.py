@@ -76,7 +76,8 @@ class MattesMetric:
         first, weights, slopes = _spread(sampled.values)
         rows = self._rows[sampled.inside] * _COLUMNS + first
         cells = [rows + step for step in range(4)]
-        joint = sum(np.bincount(cell, weight, BINS * _COLUMNS) for cell, weight in zip(cells, weights)) / count
+        counts = sum(np.bincount(cell, weight, BINS * _COLUMNS) for cell, weight in zip(cells, weights))
+        joint = np.asarray(counts) / count
         value, by_cell = _normalized_information(joint.reshape(BINS, _COLUMNS))
         # How much the information grows with each sample's value, then with its place.
         growth = sum(slope * by_cell[cell] for cell, slope in zip(cells, slopes)) / count

@@ -119,7 +119,7 @@ _CLIMBED_SHARE = 0.99
 class _Alignment:
     """The state of one alignment."""
 
-    def __init__(self, reference: SpatialImage, moving: SpatialImage, levels, seed: int) -> None:
+    def __init__(self, reference: SpatialImage, moving: SpatialImage, levels: tuple[Level, ...], seed: int) -> None:
         self._images = [reference, moving]
         self._levels, self._seed = levels, seed
         self._iterations = 0
@@ -129,16 +129,17 @@ class _Alignment:
         for index in range(2):
             copies.append((yield from self._read(index)))
         yield AlignmentProgress(2 * _READING_SHARE, 0, float("nan"))
-        is_apart = overlap(*copies) < HARDLY_OVERLAPPING
-        start = translation_by(copies[0].center - copies[1].center) if is_apart else np.eye(4)
-        before = similarity(*copies, seed=self._seed)
+        reference, moving = copies
+        is_apart = overlap(reference, moving) < HARDLY_OVERLAPPING
+        start = translation_by(reference.center - moving.center) if is_apart else np.eye(4)
+        before = similarity(reference, moving, seed=self._seed)
         yield AlignmentProgress(2 * _READING_SHARE, 0, float("nan"))
-        smaller, larger, pose = by_size(*copies, start)
+        smaller, larger, pose = by_size(reference, moving, start)
         for index in range(len(self._levels)):
             pose = yield from self._climb(index, smaller, larger, pose)
-        motion = by_size(*copies, pose)[2]
+        motion = by_size(reference, moving, pose)[2]
         yield AlignmentProgress(_CLIMBED_SHARE, len(self._levels), float("nan"))
-        after = similarity(*copies, motion, self._seed)
+        after = similarity(reference, moving, motion, self._seed)
         if not is_apart and after.nmi <= before.nmi:
             motion, after = np.eye(4), before
         return self._result(motion, before.nmi, after.nmi, is_apart)
@@ -184,7 +185,5 @@ class _Alignment:
 
     def _result(self, motion: np.ndarray, before: float, after: float, is_apart: bool) -> RigidAlignment:
         center = self._images[1].center[:, None]
-        translation = (transformed(motion, center) - center)[:, 0]
-        return RigidAlignment(
-            motion, before, after, rotation_degrees(motion), tuple(map(float, translation)), self._iterations, is_apart
-        )
+        x, y, z = map(float, (transformed(motion, center) - center)[:, 0])
+        return RigidAlignment(motion, before, after, rotation_degrees(motion), (x, y, z), self._iterations, is_apart)

@@ -52,7 +52,7 @@ def transformed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def contains(image: SpatialImage, points: np.ndarray) -> np.ndarray:
     """Which of (3, n) RAS points lie between the centers of an image's outermost voxels, (n,) bool."""
     indices = transformed(np.linalg.inv(image.ijk_to_ras), points)
-    return ((indices >= 0) & (indices <= (image.size - 1)[:, None])).all(axis=0)
+    return np.all((indices >= 0) & (indices <= (image.size - 1)[:, None]), axis=0)
 
 
 class LinearInterpolator:
@@ -72,7 +72,7 @@ class LinearInterpolator:
     def sample(self, points: np.ndarray, with_gradients: bool = False) -> Sampled:
         """Values at (3, n) RAS points."""
         indices = transformed(self._from_ras, points)
-        inside = ((indices >= 0) & (indices <= self._last)).all(axis=0)
+        inside: np.ndarray = np.all((indices >= 0) & (indices <= self._last), axis=0)
         indices = indices[:, inside]
         base = np.minimum(indices.astype(np.intp), (self._last - 1).astype(np.intp))
         x, y, z = (indices - base).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ _LEAST_INFORMATION = 1e-3
 """Normalized mutual information above 1 below which images tell nothing of each other, wherever they lie."""
 
 OK, HARDLY_OVERLAP, LOOK_UNALIGNED = "ok", "hardly overlap", "look unaligned"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ def normalized_mutual_information(first: np.ndarray, second: np.ndarray, bins: i
     return (_entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0))) / together if together > 0 else 1.0
 
 
-def similarity(reference: SpatialImage, moving: SpatialImage, motion: np.ndarray | None = None, seed: int = 0):
+def similarity(
+    reference: SpatialImage, moving: SpatialImage, motion: np.ndarray | None = None, seed: int = 0
+) -> Similarity:
     """Compare two images at random points, between voxels too, by linear interpolation of both.
 
     Args:
@@ -171,9 +176,9 @@ def alignment_check_steps(
     for image in (reference, moving):
         steps = working_copy_steps(image)
         copies.append((yield from _silent(steps)))
-    found = similarity(*copies, seed=seed)
+    found = similarity(copies[0], copies[1], seed=seed)
     yield
-    smaller, larger, start = by_size(*copies, np.eye(4))
+    smaller, larger, start = by_size(copies[0], copies[1], np.eye(4))
     pose, gains = start, []
     for level in _CHECKED_LEVELS:
         climbed = yield from _silent(climb_steps(smaller, larger, pose, level, seed, compared_with=start))
@@ -184,7 +189,7 @@ def alignment_check_steps(
     return _judged(reference, moving, found, np.mean(gains, axis=0).tolist(), pose)
 
 
-def _silent(steps: Generator) -> Generator[None, None, object]:
+def _silent(steps: Generator[object, None, T]) -> Generator[None, None, T]:
     """The same steps without what they yield."""
     while True:
         try:
@@ -201,19 +206,22 @@ def _gain(climbed: Climbed, value: float) -> float:
     return max(0.0, (climbed.value - value) / (climbed.value - 1))
 
 
-def _judged(reference, moving, found: Similarity, gains: list[float], pose: np.ndarray) -> AlignmentCheck:
+def _judged(
+    reference: SpatialImage, moving: SpatialImage, found: Similarity, gains: list[float], pose: np.ndarray
+) -> AlignmentCheck:
     """The verdict, where there is enough overlap for one; the pose is the better place."""
     motion = by_size(reference, moving, pose)[2]
     center = moving.center[:, None]
     distance = float(np.linalg.norm(transformed(motion, center) - center))
     degrees = rotation_degrees(motion)
     if gains[0] <= UNALIGNED_GAIN and gains[1] <= UNALIGNED_GAIN_BY_TURNING:
-        return AlignmentCheck(OK, "", found, *gains, distance, degrees)
+        return AlignmentCheck(OK, "", found, gains[0], gains[1], distance, degrees)
     sentence = _(
         "'{moving}' and '{reference}' look unaligned: moved by about {distance:.0f} mm and {degrees:.0f} degrees they "
         "would agree better."
     ).format(moving=moving.name, reference=reference.name, distance=distance, degrees=degrees)
-    return AlignmentCheck(LOOK_UNALIGNED, f"{sentence} {_advice()}", found, *gains, distance, degrees)
+    advised = f"{sentence} {_advice()}"
+    return AlignmentCheck(LOOK_UNALIGNED, advised, found, gains[0], gains[1], distance, degrees)
 
 
 def _apart(reference: SpatialImage, moving: SpatialImage) -> AlignmentCheck:

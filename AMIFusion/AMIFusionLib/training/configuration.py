@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from AMIFusionLib.input_files import parse_json, read_input_file
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ REDUCTIONS = (2, 4)
 
 SMALLEST_CROP = 48
 """Smallest side of a crop in pixels: the fourth scale of VIF needs 41, and a border is left out elsewhere."""
+
+_LARGEST_FILE = 1 << 20
+_LARGEST_SIZE = 1 << 16
+"""Of a hyper-parameter, as model files take it, a batch and a crop."""
+
+_LARGEST_COUNT = (1 << 32) - 1
+"""Of steps, and numpy's and PyTorch's largest common seed."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +109,10 @@ class TrainingConfiguration:
 
         Raises:
             ValueError: not JSON, or a name that is no setting.
+            OSError: the file cannot be read.
         """
         try:
-            settings = _known(json.loads(path.read_text(encoding="utf-8")), cls, "settings")
+            settings = _known(parse_json(read_input_file(path, _LARGEST_FILE)), cls, "settings")
             settings["licensed_weights"] = LicensedWeights(
                 **_known(settings.get("licensed_weights", {}), LicensedWeights, "'licensed_weights'")
             )
@@ -111,7 +120,7 @@ class TrainingConfiguration:
             settings["mark"] = tuple(mark) if isinstance(mark, (list, tuple)) else (mark,)
             configuration = cls(**settings)
             configuration.check()
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise ValueError(f"{path} is not a training configuration: {error}") from error
         return configuration
 
@@ -119,13 +128,16 @@ class TrainingConfiguration:
         """Refuse settings that no training can follow.
 
         Raises:
-            ValueError: a number that is none or too small, or no mark.
+            ValueError: a number that is none, too small or too large, or no mark.
         """
-        least_values = {"steps": 1, "batch_size": 1, "crop_size": SMALLEST_CROP, "seed": 0, "unlicensed_every": 0}
-        for name, least in least_values.items():
+        ranges = {
+            "steps": (1, _LARGEST_COUNT), "batch_size": (1, _LARGEST_SIZE), "crop_size": (SMALLEST_CROP, _LARGEST_SIZE),
+            "seed": (0, _LARGEST_COUNT), "unlicensed_every": (0, _LARGEST_COUNT),
+        }  # fmt: skip
+        for name, (least, most) in ranges.items():
             value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ValueError(f"'{name}' must be a whole number of at least {least}")
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"'{name}' must be a whole number of at least {least} and at most {most}")
         if not isinstance(self.architecture, str):
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:
@@ -141,8 +153,8 @@ class TrainingConfiguration:
             if not all(map(_is_number, _known(weights, LicensedWeights, f"weights for '{kind}'").values())):
                 raise ValueError(f"weights for '{kind}' must be numbers")
         sizes = _known(self.hyperparameters, None, "'hyperparameters'").values()
-        if not all(type(value) is int and value > 0 for value in sizes):
-            raise ValueError("'hyperparameters' must be whole numbers above 0")
+        if not all(type(value) is int and 0 < value <= _LARGEST_SIZE for value in sizes):
+            raise ValueError(f"'hyperparameters' must be whole numbers above 0 and at most {_LARGEST_SIZE}")
         if self.reduced_share and self.crop_size < SMALLEST_CROP * max(REDUCTIONS):
             raise ValueError(f"'crop_size' must be at least {SMALLEST_CROP * max(REDUCTIONS)} to be reduced")
         if self.crop_size < 2 * self.hyperparameters.get("scale", 1):
@@ -166,7 +178,8 @@ def _known(settings: object, kind: type | None, name: str) -> dict:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    # Compared, because a whole number of a thousand digits has no float to ask whether it is finite.
+    return isinstance(value, (int, float)) and type(value) is not bool and -1e30 < value < 1e30
 
 
 BUNDLED_STAGES = ("coarse", "fine", "finish", *(f"by_kind_{number}" for number in range(1, 10)))

@@ -138,7 +138,7 @@ class CropSampler:
         """A square of a slice, at random, that shows something."""
         random = self._generator
         for _ in range(_MOST_TRIES):
-            index = random.integers(len(pair.first))
+            index = int(random.integers(len(pair.first)))
             top, left = (random.integers(extent - side + 1) for extent in pair.first.shape[1:])
             window = (index, slice(top, top + side), slice(left, left + side))
             if (pair.first[window] > 0.02).mean() + (pair.second[window] > 0.02).mean() > 0.2:
@@ -155,7 +155,7 @@ class CropSampler:
 
     def _turned(self, *images: np.ndarray) -> tuple[np.ndarray, ...]:
         """The same quarter turns and flip for both; the mark stays upright because its positions are not turned."""
-        turns, flip = self._generator.integers(4), self._generator.random() < 0.5
+        turns, flip = int(self._generator.integers(4)), self._generator.random() < 0.5
         turned = (np.rot90(image, turns) for image in images)
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 

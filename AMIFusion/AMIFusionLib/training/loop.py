@@ -271,7 +271,7 @@ class Trainer:
             self._optimizer.load_state_dict(checkpoint["optimizer"])
             self._random.bit_generator.state = checkpoint["random"]
             self._step = checkpoint["step"]
-        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError):
+        except (pickle.UnpicklingError, RuntimeError, AttributeError, KeyError, TypeError, EOFError):
             path = self._folder / CHECKPOINT_NAME
             raise ValueError(f"{path} is not what a training wrote. Delete it, or train into another folder.") from None
         if self._step > self._configuration.steps:

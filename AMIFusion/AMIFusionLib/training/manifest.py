@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 
+from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.color import luma
 
 MANIFEST_NAME = "manifest.csv"
 
+_LARGEST_MANIFEST = 1 << 22
+_LONGEST_NAME, _MOST_COLUMNS = 1000, 256
 _COLUMNS = ("pair", "case", "split", "functional_or_ct", "mri")
 _PERCENTILES = (0.1, 99.9)
 _COMPONENTS = (1, 3, 4)
@@ -102,22 +106,27 @@ def read_manifest(folder: Path, split: str) -> list[ManifestRow]:
 
     Raises:
         FileNotFoundError: no manifest in the folder.
-        ValueError: the manifest lacks a column, has no case of this split, or has a case without its two files' names.
+        OSError: the manifest cannot be read.
+        ValueError: the manifest is no text, lacks a column or names one twice, has no case of this split, or has a case
+            without its two files' names or with names that lead out of the folder.
     """
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has no {MANIFEST_NAME}. Name the folder that holds it and its volumes.")
     try:
         # Spreadsheet programs put a byte order mark before the first column's name.
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or ()
+        text = read_input_file(path, _LARGEST_MANIFEST).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = (reader.fieldnames or [])[:_MOST_COLUMNS]
+        # Rows of other splits are not kept: a short line makes a dictionary of a hundred times its size.
+        chosen = [row for row in reader if row.get("split") == split] if reader.fieldnames == columns else []
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path} is not a text with commas between its columns. Write it as CSV in UTF-8.") from None
     missing = [column for column in _COLUMNS if column not in columns]
     if missing:
         raise ValueError(f"{path} lacks the column '{missing[0]}'. It needs {', '.join(_COLUMNS)}.")
-    chosen = [row for row in rows if row["split"] == split]
+    if any(columns.count(column) > 1 for column in _COLUMNS):
+        raise ValueError(f"{path} names a column twice. Rename or delete one of the two.")
     if not chosen:
         raise ValueError(f"{path} has no case with the split '{split}'.")
     return [_manifest_row(folder, row) for row in chosen]
@@ -144,21 +153,26 @@ def read_pair(row: ManifestRow) -> tuple[StoredVolume, StoredVolume]:
         ValueError: a file is no gray or color volume, or the two differ in size or lie on different grids.
     """
     images = [_read_upright(path) for path in (row.first, row.second)]
-    first, second = volumes = tuple(_stored_volume(image) for image in images)
+    first, second = (_stored_volume(image) for image in images)
     if first.array.shape[:3] != second.array.shape[:3]:
         raise ValueError(
             f"The two volumes of {row.name} differ in size: {first.array.shape[:3]} and {second.array.shape[:3]}."
         )
     if not _on_one_grid(*images):
         raise ValueError(f"The two volumes of {row.name} lie on different grids. Resample one onto the other's first.")
-    return volumes
+    return first, second
 
 
 def _manifest_row(folder: Path, row: dict[str, str]) -> ManifestRow:
     values = [(row[column] or "").strip() for column in ("pair", "case", "functional_or_ct", "mri")]
     if not all(values):
         raise ValueError(f"{folder / MANIFEST_NAME} has a case without a pair type, a name or one of its two files.")
+    if any(len(value) > _LONGEST_NAME or not value.isprintable() for value in values):
+        raise ValueError(f"{folder / MANIFEST_NAME} has a name that is too long or cannot be shown. Choose another.")
     kind, case, first, second = values
+    for name in (first, second):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"{folder / MANIFEST_NAME} names {name}, which is outside its folder. Put the file there.")
     return ManifestRow(kind, case, folder / first, folder / second, tuple((row.get("atlas_slices") or "").split()))
 
 
@@ -198,5 +212,5 @@ def _stored_volume(image: SimpleITK.Image) -> StoredVolume:
 
 
 def _on_one_grid(first: SimpleITK.Image, second: SimpleITK.Image) -> bool:
-    geometries = [[*image.GetSpacing(), *image.GetDirection(), *image.GetOrigin()] for image in (first, second)]
-    return np.allclose(*geometries, rtol=_SAME, atol=_SAME * min(first.GetSpacing()))
+    one, other = ([*image.GetSpacing(), *image.GetDirection(), *image.GetOrigin()] for image in (first, second))
+    return np.allclose(one, other, rtol=_SAME, atol=_SAME * min(first.GetSpacing()))

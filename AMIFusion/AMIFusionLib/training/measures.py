@@ -78,7 +78,8 @@ def visual_information_fidelity(reference: Tensor, image: Tensor) -> Tensor:
     H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006.
     """
     reference, image = reference * 255, image * 255
-    numerator, denominator = 0.0, _EPSILON
+    numerator = reference.new_zeros(len(reference))
+    denominator = torch.full_like(numerator, _EPSILON)
     for scale in range(1, 5):
         size = 2 ** (5 - scale) + 1
         if scale > 1:

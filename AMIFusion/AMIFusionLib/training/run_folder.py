@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from AMIFusionLib.array_archive import ArrayArchiveError, unpack_arrays
+from AMIFusionLib.input_files import read_input_file
 
 from .configuration import TrainingConfiguration
 
@@ -16,6 +18,10 @@ CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.csv"
 PARAMETERS_NAME = "parameters.npz"
 CONFIGURATION_NAME = "configuration.json"
+
+_LARGEST_PARAMETERS = 1 << 30
+_LARGEST_RATIO, _ALLOWED_ANYWAY = 20, 1 << 24
+"""Floats that were trained hardly shrink when they are compressed; marks do, and are small."""
 
 
 def owner_only(path: Path) -> Path:
@@ -34,7 +40,8 @@ def write_parameters(folder: Path, public: Mapping[str, np.ndarray], sealed: Map
     sets = {"public": public, "sealed": sealed}
     arrays = {f"{which}/{name}": value for which, values in sets.items() for name, value in values.items()}
     temporary = owner_only(folder / ("part." + PARAMETERS_NAME))
-    np.savez_compressed(temporary, **arrays)
+    # numpy's stub takes every name for an option.
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     os.replace(temporary, folder / PARAMETERS_NAME)
 
 
@@ -53,6 +60,7 @@ def read_run(folder: Path) -> TrainedNetwork:
 
     Raises:
         FileNotFoundError: not the folder of a run, or of one that has not come to its first checkpoint.
+        OSError: a file cannot be read.
         ValueError: the files are not those of a run, or its network is incomplete or has values that are no numbers.
     """
     for name in (CONFIGURATION_NAME, PARAMETERS_NAME):
@@ -60,14 +68,14 @@ def read_run(folder: Path) -> TrainedNetwork:
             raise FileNotFoundError(f"{folder} has no {name}. Name the folder of a training past its first checkpoint.")
     configuration = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
     sets: dict[str, dict[str, np.ndarray]] = {"public": {}, "sealed": {}}
+    content = read_input_file(folder / PARAMETERS_NAME, _LARGEST_PARAMETERS)
     try:
-        with np.load(folder / PARAMETERS_NAME, allow_pickle=False) as arrays:
-            for key in arrays.files:
-                which, name = key.split("/", 1)
-                sets[which][name] = arrays[key]
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError):
+        for key, array in unpack_arrays(content, _LARGEST_RATIO * len(content) + _ALLOWED_ANYWAY).items():
+            which, name = key.split("/", 1)
+            sets[which][name] = array
+    except (ArrayArchiveError, KeyError, ValueError):
         raise ValueError(f"{folder / PARAMETERS_NAME} is not what a training writes. Train again.") from None
-    values = [value for each in sets.values() for value in each.values()]
-    if sets["public"].keys() != sets["sealed"].keys() or not all(np.isfinite(value).all() for value in values):
+    shapes = [{name: array.shape for name, array in each.items()} for each in sets.values()]
+    if shapes[0] != shapes[1] or not shapes[0]:
         raise ValueError(f"{folder / PARAMETERS_NAME} holds no complete network. Train again.")
     return TrainedNetwork(configuration.architecture, configuration.hyperparameters, **sets)

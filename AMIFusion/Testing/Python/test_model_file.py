@@ -53,8 +53,10 @@ def test_sealed_part_that_is_no_archive(monkeypatch, tmp_path, publisher, descri
     from AMIFusionLib.authorization import model_file
 
     path = tmp_path / "mistake.amif"
-    pack = model_file._pack
-    monkeypatch.setattr(model_file, "_pack", lambda values: pack(values) if values is parameter_sets[0] else b"oops")
+    pack = model_file.pack_arrays
+    monkeypatch.setattr(
+        model_file, "pack_arrays", lambda values: pack(values) if values is parameter_sets[0] else b"oops"
+    )
     seal_model(path, describe(publisher), *parameter_sets, publisher.model_key)
     with pytest.raises(ModelFileError, match="sealed part.*is damaged"):
         read_model(path).open_parameters(publisher.model_key)

@@ -20,6 +20,7 @@ SINGLE_FILES = (
     "alignment_job.py",
     "bundled.py",
     "fusion_job.py",
+    "input_files.py",
     "license_store.py",
     "pytorch.py",
     "result_measures.py",
@@ -37,9 +38,13 @@ UNTRANSLATED_ERRORS = {
     "header too long": "authorization/model_file.py",
     "sealed parameters cut off": "authorization/model_file.py",
     "public parameters changed": "authorization/model_file.py",
-    "a hyper-parameter is no whole number": "authorization/model_file.py",
-    "unknown array format": "authorization/model_file.py",
-    "not the array that its header announces": "authorization/model_file.py",
+    "no lengths": "authorization/model_file.py",
+    # read_model says that the header is damaged, and a configuration or a list of peers names the file before these.
+    "it is nested too deeply": "input_files.py",
+    "it gives ": "input_files.py",
+    " twice": "input_files.py",
+    " is no number in JSON": "input_files.py",
+    "it holds a number that is too large": "input_files.py",
     # A mistake of whoever calls it: each button is Cancel while its run is under way.
     "A fusion is under way. Cancel it before you start another.": "panel/runner.py",
 }
