@@ -10,8 +10,12 @@ import zipfile
 import zlib
 
 import numpy as np
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 MAGIC = b"AMIFMODL"
+FLIPS = 10_000
+DIGITS = "9" * 4000
 
 
 def parts(content):
@@ -128,3 +132,22 @@ def claims_of_key(text):
         return str(claims_of(text)["key"])[:40] or "no key"
     except (ValueError, KeyError, IndexError, RecursionError, TypeError):
         return "no key"
+
+
+def unknown_curve():
+    """The public key of an elliptic curve that does not exist, PEM."""
+    der = bytearray(
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    der[der.index(bytes.fromhex("2a8648ce3d030107")) + 7] = 0x55
+    return pem("PUBLIC KEY", bytes(der))
+
+
+def pem(label, der):
+    encoded = base64.b64encode(der).decode()
+    return f"-----BEGIN {label}-----\n{encoded}\n-----END {label}-----\n"
+
+
+GOOD_ARRAY = array_file(np.ones(3, np.float32))
