@@ -47,7 +47,7 @@ class AMIFusion(ScriptedLoadableModule):
             "V. Aslantas and E. Bendes (2015)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
-        slicer.app.connect("startupCompleted()", registerLayouts)
+        slicer.app.connect("startupCompleted()", registerViews)
 
 
 def registerSampleData():
@@ -66,11 +66,13 @@ def registerSampleData():
     )
 
 
-def registerLayouts():
-    """Let Slicer show a scene that was saved in the three-up layout, also before the module is opened."""
+def registerViews():
+    """Let Slicer show a scene that was saved in three-up or under a preview, also before the module is opened."""
+    from AMIFusionLib.panel.preview_view import restore_saved_layers
     from AMIFusionLib.panel.three_up import describe_layouts
 
     describe_layouts()
+    slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, lambda scene, event: restore_saved_layers(scene))
 
 
 def loadHeadPhantom(source=None):

@@ -8,6 +8,34 @@ from AMIFusionLib.volumes.result import COLOR_MAXIMUM, SCALAR_MAXIMUM
 from AMIFusionLib.volumes.view_plane import ViewPlane
 
 
+_FORMER_FOREGROUND, _FORMER_OPACITY = "AMIFusion.FormerForeground", "AMIFusion.FormerForegroundOpacity"
+"""Attributes of a view's composite node while a preview lies over the user's foreground.
+
+A scene tells nobody that it is about to be written, so that a file may name the preview as foreground, which is not in
+it. From these the layers come back when the file is loaded.
+"""
+
+_NO_VOLUME = "none"
+
+
+def restore_saved_layers(scene) -> None:
+    """Bring the user's layers back where a scene was saved under a preview.
+
+    Args:
+        scene: vtkMRMLScene that was just loaded.
+    """
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", scene=scene):
+        identifier, opacity = (composite.GetAttribute(name) for name in (_FORMER_FOREGROUND, _FORMER_OPACITY))
+        # A foreground that is there is the user's, or a preview that is shown now.
+        if identifier is None or scene.GetNodeByID(composite.GetForegroundVolumeID() or "") is not None:
+            continue
+        is_there = scene.GetNodeByID(identifier) is not None
+        with slicer.util.NodeModify(composite):
+            composite.SetForegroundVolumeID(identifier if is_there else None)
+            composite.SetForegroundOpacity(_number(opacity))
+            _forget_former(composite)
+
+
 class PreviewView:
     """Shows fused slices in a slice view as its foreground, at full opacity over the user's background.
 
@@ -64,6 +92,8 @@ class PreviewView:
         if not self.is_shown:
             self._former = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
             with slicer.util.NodeModify(composite):
+                composite.SetAttribute(_FORMER_FOREGROUND, self._former[0] or _NO_VOLUME)
+                composite.SetAttribute(_FORMER_OPACITY, repr(self._former[1]))
                 composite.SetForegroundVolumeID(node.GetID())
                 composite.SetForegroundOpacity(self._opacity)
         elif node is not former_node:
@@ -90,6 +120,8 @@ class PreviewView:
         """Bring the user's layers back for a while; the next slice is shown as the last one was."""
         self.signature = None
         former, self._former = self._former, None
+        if former is not None:
+            _forget_former(self.composite)
         if former is None or not self._has_own_foreground():
             return
         identifier, opacity = former
@@ -119,6 +151,19 @@ class PreviewView:
         if node is not None and node.GetScene() is not None and node.GetClassName() == f"vtkMRML{kind}VolumeNode":
             return node
         return _new_scratch(self.slice_node.GetScene(), f"AMIFusion preview {self.name}", kind)
+
+
+def _forget_former(composite) -> None:
+    for name in (_FORMER_FOREGROUND, _FORMER_OPACITY):
+        composite.RemoveAttribute(name)
+
+
+def _number(text: str | None) -> float:
+    """A saved opacity; as good as none where somebody has changed the file."""
+    try:
+        return min(max(float(text or ""), 0.0), 1.0)
+    except ValueError:
+        return 0.0
 
 
 def _new_scratch(scene, name: str, kind: str):

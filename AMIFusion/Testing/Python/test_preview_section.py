@@ -361,6 +361,33 @@ def test_a_saved_scene_has_the_user_s_layers(bench, parameters, pair, scene, sli
     assert (scene.GetNodeByID(foreground).GetName(), opacity) == ("CT", 0.3) and others == before[1:]
 
 
+def test_a_scene_that_tells_nobody_of_being_written_gets_the_user_s_layers_back(
+    module, bench, parameters, pair, scene, slicer, tmp_path
+):
+    """As the Save dialog writes it; twice, and at last without the module being open."""
+    bench.composite().SetForegroundVolumeID(pair[1].GetID())
+    bench.composite().SetForegroundOpacity(0.3)
+    before = bench.layers()
+    for node in pair:
+        slicer.util.saveNode(node, str(tmp_path / f"{node.GetName()}.nrrd"))
+    bench.ui.previewCheckBox.setChecked(True)
+    bench.section.update(parameters)
+    bench.settle()
+    path = str(tmp_path / "saved.mrml")
+    for _ in range(2):
+        scene.SetURL(path)
+        scene.Commit(path)
+        bench.settle()
+    bench.section.close()
+    assert bench.layers() == before and "AMIFusion" not in str(bench.composite().GetAttributeNames())
+    scene.Clear(0)
+    module.registerViews()
+    slicer.util.loadScene(path)
+    (foreground, opacity), *others = bench.layers()
+    assert (scene.GetNodeByID(foreground).GetName(), opacity) == ("CT", 0.3) and others == before[1:]
+    assert "AMIFusion" not in str(bench.composite().GetAttributeNames())
+
+
 def test_slicer_s_saving_sees_the_user_s_layers(running, scene):
     """Slicer tells when it begins and ends to save."""
     scene.StartState(scene.SaveState)
