@@ -114,7 +114,7 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._panel = None
+        self._panel = self._form = None
 
     def setup(self):
         """Build the panel when the module is first opened."""
@@ -122,10 +122,10 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = AMIFusionLogic()
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/AMIFusion.ui"))
-        self.layout.addWidget(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self._panel = FusionPanel(slicer.util.childWidgetVariables(uiWidget), self.logic)
+        self._form = slicer.util.loadUI(self.resourcePath("UI/AMIFusion.ui"))
+        self.layout.addWidget(self._form)
+        self._form.setMRMLScene(slicer.mrmlScene)
+        self._panel = FusionPanel(slicer.util.childWidgetVariables(self._form), self.logic)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onNewParameters)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
@@ -139,7 +139,9 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         if self._panel is not None:
             self._panel.close()
-            self._panel = None
+            # Slicer only hides a reloaded module's former widgets, which would keep the former panel alive.
+            self._form.deleteLater()
+            self._panel = self._form = None
 
     def onReload(self):
         """A developer reloads the module: its library too, which Slicer leaves as it is."""
@@ -164,7 +166,7 @@ class AMIFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onNodeAdded(self, caller, event, node):
         """A new volume may be one to fuse."""
         if node.IsA("vtkMRMLScalarVolumeNode"):
-            self._panel.volume_added()
+            self._panel.volume_added(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, caller, event, node):

@@ -39,6 +39,7 @@ def main() -> None:
     suffix, paths = "-dark" if arguments.dark else "", []
     for state, license_text in (("unlicensed", ""), ("licensed", widget.logic.evaluationLicense())):
         ui.licenseLineEdit.setText(license_text)
+        ui.alignmentStatusLabel.setText("")
         ui.checkAlignmentButton.click()
         wait(lambda: bool(ui.alignmentStatusLabel.text))
         ui.fuseButton.click()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from slicer.i18n import tr as _
 
+from AMIFusionLib.volumes.watch import volume_state
+
 from .labels import show_sentence
 from .runner import FusionRunner
 
@@ -30,6 +32,8 @@ class AlignmentSection:
         self._changed = changed
         self._parameters = None
         self._checked_pair: tuple = (None, None)
+        self._checked_states: tuple = ()
+        self._is_ready = False
         self._job = None
         self._aligning = FusionRunner(schedule, self)
         self._checking = FusionRunner(schedule, _CheckListener(self._on_verdict, self._say))
@@ -54,6 +58,7 @@ class AlignmentSection:
         self._parameters = parameters
         pair = self._pair()
         ui, is_ready = self._ui, all(pair) and pair[0] is not pair[1] and not is_blocked
+        self._is_ready = is_ready and not self.is_running
         ui.alignButton.setText(_("Cancel") if self.is_running else _("&Align rigidly"))
         ui.alignButton.setEnabled(self.is_running or is_ready)
         ui.checkAlignmentButton.setEnabled(is_ready and not self.is_running)
@@ -64,11 +69,19 @@ class AlignmentSection:
                 self._checking.cancel()
                 self._checked_pair = (None, None)
         elif pair != self._checked_pair and not self.is_running:
-            self._checked_pair = pair
+            self._checked_pair, self._checked_states = pair, _states(pair)
             self._checking.cancel()
             self._say("")
             if is_ready:
                 self._check(quietly=True)
+
+    def volumes_changed(self) -> None:
+        """A volume was moved or got other voxels: what was said of how they lie is over, and they are looked at."""
+        states = _states(self._pair())
+        if self._is_ready and states != self._checked_states:
+            self._checked_states = states
+            self._say("")
+            self._check(quietly=True)
 
     def cancel(self) -> None:
         """End an alignment or a check at once."""
@@ -90,6 +103,7 @@ class AlignmentSection:
     def on_finished(self, transform) -> None:
         """Say what was found; the transform is in the scene."""
         sentence, self._job = self._job_sentence(), None
+        self._checked_states = _states(self._pair())
         self._end()
         self._say(sentence)
 
@@ -133,6 +147,8 @@ class AlignmentSection:
         moving = self._pair()[1]
         if undo_alignment(moving):
             self._say(_("'{name}' lies as it did before.").format(name=moving.GetName()))
+            self._checked_states = _states(self._pair())
+            self._check(quietly=True)
         self._changed()
 
     def _pair(self) -> tuple:
@@ -217,6 +233,10 @@ class _CheckListener:
 
     def on_canceled(self) -> None:
         """Nothing: whoever stopped it has more to say."""
+
+
+def _states(pair: tuple) -> tuple:
+    return tuple(volume_state(node) if node is not None else None for node in pair)
 
 
 def _is_aligned(moving) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import qt
@@ -98,7 +98,7 @@ class LicenseSection:
 
     def _on_open(self) -> None:
         path = qt.QFileDialog.getOpenFileName(
-            None, _("Open a license"), "", _("License files (*.license *.txt);;All files (*)")
+            slicer.util.mainWindow(), _("Open a license"), "", _("License files (*.license *.txt);;All files (*)")
         )
         if not path:
             return
@@ -167,7 +167,11 @@ class LicenseSection:
             return "" if text == remembered else self._save(text)
         if remembered and text in ("", remembered):
             return _("The remembered license stays until you press Forget.")
-        return _("Only a license that holds is remembered.") if text else ""
+        if not text:
+            return ""
+        # A ticked box would say that it is kept, and keep the next one without being asked.
+        self._set_box(bool(remembered))
+        return _("Only a license that holds is remembered.")
 
     def _save(self, text: str) -> str:
         """Keep a license; what went wrong, or nothing."""
@@ -187,9 +191,7 @@ class LicenseSection:
         return ""
 
     def _validity(self, held) -> str:
-        sentence = _("Licensed to {licensee} until {day}.").format(
-            licensee=held.licensee, day=f"{held.expires:%Y-%m-%d}"
-        )
+        sentence = _("Licensed to {licensee} until {day}.").format(licensee=held.licensee, day=_last_day(held.expires))
         days = (held.expires - datetime.now(timezone.utc)).days
         if days > WARNING_DAYS:
             return sentence
@@ -216,6 +218,11 @@ class LicenseSection:
         blocked = box.blockSignals(True)
         box.setChecked(checked)
         box.blockSignals(blocked)
+
+
+def _last_day(expires: datetime) -> str:
+    """The last day on which a license holds, here: one that ends at midnight does not hold on the day that begins."""
+    return f"{(expires - timedelta(seconds=1)).astimezone():%Y-%m-%d}"
 
 
 def _one_line(text: str) -> str:

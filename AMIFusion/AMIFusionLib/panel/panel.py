@@ -33,7 +33,7 @@ class FusionPanel:
         self._parameters = None
         self._bindings: tuple | None = None
         self._is_closed = False
-        self._volumes = VolumesSection(ui, _soon)
+        self._volumes = VolumesSection(ui, _soon, self._on_volumes_changed)
         self._fusion = FusionSection(ui)
         self._license = LicenseSection(ui, logic, self._update)
         self._alignment = AlignmentSection(ui, _soon, self._update)
@@ -67,6 +67,8 @@ class FusionPanel:
         """Forget the parameter node, which is about to go, and end what is under way."""
         self._alignment.cancel()
         self._run.cancel()
+        # The next patient's preview begins when it is asked for.
+        self._end_preview()
         self._unbind()
         self._update()
 
@@ -78,9 +80,13 @@ class FusionPanel:
         """Another module is open: the slice views are the user's own there."""
         self._preview.pause(LEFT)
 
-    def volume_added(self) -> None:
-        """A volume came into the scene: guess, if nothing has been selected."""
-        self._volumes.guess_soon()
+    def volume_added(self, node) -> None:
+        """A volume came into the scene: guess, if nothing has been selected.
+
+        Args:
+            node: vtkMRMLScalarVolumeNode.
+        """
+        self._volumes.volume_added(node)
 
     def deselect(self, node) -> None:
         """Select nothing where a node is selected that is about to be removed.
@@ -96,6 +102,7 @@ class FusionPanel:
                     setattr(self._parameters, name, None)
         # Last: each change above lets the section look for a result, and the node is still in the scene.
         self._result.forget(node)
+        self._run.forget(node)
         _soon(self._update_if_open)
 
     def close(self) -> None:
@@ -141,6 +148,10 @@ class FusionPanel:
     def _end_preview(self) -> None:
         """A preview would lie over the result."""
         self._ui.previewCheckBox.setChecked(False)
+
+    def _on_volumes_changed(self) -> None:
+        self._alignment.volumes_changed()
+        self._update()
 
     def _on_parameters(self, _caller=None, _event=None) -> None:
         self._update()

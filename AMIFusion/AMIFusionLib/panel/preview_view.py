@@ -7,7 +7,6 @@ import slicer
 from AMIFusionLib.volumes.result import COLOR_MAXIMUM, SCALAR_MAXIMUM
 from AMIFusionLib.volumes.view_plane import ViewPlane
 
-
 _FORMER_FOREGROUND, _FORMER_OPACITY = "AMIFusion.FormerForeground", "AMIFusion.FormerForegroundOpacity"
 """Attributes of a view's composite node while a preview lies over the user's foreground.
 

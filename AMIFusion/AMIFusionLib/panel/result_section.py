@@ -94,6 +94,8 @@ class ResultSection:
             parameters: AMIFusionParameterNode, or None where there is no scene's now; everything ends then.
         """
         if parameters is None:
+            # The next patient's result is shown at once again.
+            self._is_three_up_wanted = True
             self._runner.cancel()
             self._end_comparison()
             self._views.leave()
@@ -139,6 +141,10 @@ class ResultSection:
         self._update_widgets()
         self._say(sentence_of(measures, is_licensed(self._result)))
         chart = add_measures(self._result, measures)
+        # In three-up, whose button leads back; a plot layout of Slicer's would stay until the user finds the old one.
+        if not self._views.is_on:
+            self._enter_three_up()
+            self._update_widgets()
         show_chart(chart, self._views.show_plot if self._views.is_on else None)
 
     def on_failed(self, error: Exception) -> None:
@@ -196,14 +202,16 @@ class ResultSection:
     def _on_export(self) -> None:
         from .result_picture import suggested_name, write_picture
 
-        widgets = self._exported_widgets()
         if self._is_exporting:
             return
+        # The picture is the result's.
+        self._end_comparison()
+        widgets = self._exported_widgets()
         if not widgets:
             self._say(_("No slice view shows '{name}'. Show it, and export then.").format(name=self._name()))
             return
         chosen = qt.QFileDialog.getSaveFileName(
-            None, _("Export picture"), suggested_name(self._result), _("PNG pictures (*.png)")
+            slicer.util.mainWindow(), _("Export picture"), suggested_name(self._result), _("PNG pictures (*.png)")
         )
         if not chosen:
             return

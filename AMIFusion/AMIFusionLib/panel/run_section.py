@@ -9,6 +9,9 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from AMIFusionLib.pytorch import PyTorchMissingError
+from AMIFusionLib.volumes.checks import check_inputs
+from AMIFusionLib.volumes.errors import VolumeError
+from AMIFusionLib.volumes.resampling import check_boxes_overlap
 
 from .labels import show_sentence
 from .runner import FusionRunner, Job
@@ -44,6 +47,8 @@ class RunSection:
         self._problem = ""
         self._started = 0.0
         self._is_starting = self._is_closed = False
+        self._pair: tuple[str, ...] = ()
+        self._told_of = ""
         ui.progressBar.setRange(0, _PROGRESS_MAXIMUM)
         ui.progressBar.setVisible(False)
         ui.fuseButton.connect("clicked()", self._on_clicked)
@@ -66,10 +71,26 @@ class RunSection:
             button.setEnabled(True)
             button.setToolTip(_("Stop; nothing is changed."))
             return
-        missing = _("Preparing...") if self._is_starting else busy or _missing_input(parameters)
+        self._forget_outcome_of_others(parameters)
+        missing, why = _obstacle(parameters)
+        missing = _("Preparing...") if self._is_starting else busy or missing
         button.setText(missing or _("Fuse"))
         button.setEnabled(not missing)
-        button.setToolTip(_("Fuse the two volumes into a new one."))
+        button.setToolTip(why or _("Fuse the two volumes into a new one."))
+
+    def forget(self, node) -> None:
+        """A node is about to be removed: what is said of it is over."""
+        if self._told_of == node.GetID():
+            self._told_of = ""
+            self.say("")
+
+    def _forget_outcome_of_others(self, parameters) -> None:
+        """Other volumes are selected, another patient's perhaps: what was said of the former ones is over."""
+        nodes = () if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
+        pair = tuple(node.GetID() if node is not None else "" for node in nodes)
+        if pair != self._pair and not self._is_starting:
+            self._pair, self._told_of = pair, ""
+            self.say("")
 
     def cancel(self) -> None:
         """End a run at once; nothing happens if there is none."""
@@ -105,6 +126,7 @@ class RunSection:
     def on_finished(self, node) -> None:
         """Show the result."""
         self._end()
+        self._told_of = node.GetID()
         state = _("clean") if node.GetAttribute("AMIFusion.Authorized") == "true" else _("marked as unlicensed")
         done = _("Done: '{name}', {state}.").format(name=node.GetName(), state=state)
         self.say(f"{done} {self._problem}".strip())
@@ -170,15 +192,23 @@ class RunSection:
             self.say(_("Fusing failed. The Python console says more; please report it."))
 
 
-def _missing_input(parameters) -> str:
-    """What the user must still select, or nothing."""
-    if parameters is None or parameters.referenceVolume is None:
-        return _("Select a reference volume")
-    if parameters.movingVolume is None:
-        return _("Select a second volume")
-    if parameters.movingVolume is parameters.referenceVolume:
-        return _("Select two different volumes")
-    return ""
+def _obstacle(parameters) -> tuple[str, str]:
+    """What is missing, in the words of the button, and why; nothing where nothing is seen to be."""
+    reference, moving = (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
+    if reference is None:
+        return _("Select a reference volume"), ""
+    if moving is None:
+        return _("Select a second volume"), ""
+    if moving is reference:
+        return _("Select two different volumes"), ""
+    if parameters.outputVolume in (reference, moving):
+        return _("Select another output"), _("The output is one of the volumes to fuse.")
+    try:
+        check_inputs(reference, moving)
+        check_boxes_overlap(moving, reference)
+    except VolumeError as error:
+        return _("Select volumes that can be fused"), str(error)
+    return "", ""
 
 
 def _remaining(elapsed: float, fraction: float) -> str:

@@ -23,11 +23,15 @@ class VolumesSection:
     Args:
         ui: the panel's widgets.
         schedule: calls a function soon, from the event loop.
+        changed: called when a selected volume was moved or got other voxels.
     """
 
-    def __init__(self, ui, schedule: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self, ui, schedule: Callable[[Callable[[], None]], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._ui = ui
-        self._schedule = schedule
+        self._schedule, self._changed = schedule, changed
+        self._awaited: list[tuple] = []
         self._parameters = None
         self._watched: tuple = (None, None)
         self._observations: list[tuple] = []
@@ -53,9 +57,21 @@ class VolumesSection:
             self._is_guess_due = True
             self._schedule(self._guess)
 
+    def volume_added(self, node) -> None:
+        """A volume came into the scene: guess now, and again once it has voxels, which may take a while to read.
+
+        Args:
+            node: vtkMRMLScalarVolumeNode.
+        """
+        self.guess_soon()
+        if node.GetImageData() is None:
+            tag = node.AddObserver(node.ImageDataModifiedEvent, lambda *_: self.guess_soon())
+            self._awaited.append((node, tag))
+
     def close(self) -> None:
         """Guess no more, and follow no volume."""
         self._watch((None, None))
+        self._await_no_more()
         self._parameters, self._is_closed = None, True
 
     def _watch(self, pair: tuple) -> None:
@@ -80,6 +96,12 @@ class VolumesSection:
         self._is_update_due = False
         if not self._is_closed:
             self.update(self._parameters)
+            self._changed()
+
+    def _await_no_more(self) -> None:
+        for node, tag in self._awaited:
+            node.RemoveObserver(tag)
+        self._awaited = []
 
     def _guess(self) -> None:
         self._is_guess_due = False
@@ -88,6 +110,7 @@ class VolumesSection:
             return
         pair = guess_pair(_candidates())
         if pair is not None:
+            self._await_no_more()
             self._parameters.referenceVolume, self._parameters.movingVolume = pair
 
     def _on_swap(self) -> None:

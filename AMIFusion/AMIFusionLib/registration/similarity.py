@@ -37,7 +37,7 @@ _CHECKED_LEVELS = (Level(4, 2.5, 10_000, 2.0, 0.1, 30), Level(2, 1.0, 20_000, 0.
 _LEAST_INFORMATION = 1e-3
 """Normalized mutual information above 1 below which images tell nothing of each other, wherever they lie."""
 
-OK, HARDLY_OVERLAP, LOOK_UNALIGNED = "ok", "hardly overlap", "look unaligned"
+OK, HARDLY_OVERLAP, LOOK_UNALIGNED, TOO_FEW_VOXELS = "ok", "hardly overlap", "look unaligned", "too few voxels"
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class AlignmentCheck:
     """Whether two images lie right to each other.
 
     Attributes:
-        verdict: ``OK``, ``HARDLY_OVERLAP`` or ``LOOK_UNALIGNED``.
+        verdict: ``OK``, ``HARDLY_OVERLAP``, ``LOOK_UNALIGNED`` or ``TOO_FEW_VOXELS``.
         sentence: for the user: what is wrong and what to do; empty if all is well.
         similarity: at the present place.
         gain: share of the agreement that a better place nearby adds, 0..1; NaN without overlap.
@@ -183,7 +183,7 @@ def alignment_check_steps(
     for level in _CHECKED_LEVELS:
         climbed = yield from _silent(climb_steps(smaller, larger, pose, level, seed, compared_with=start))
         if climbed is None:
-            return _apart(reference, moving)
+            return _untold(reference, moving, found)
         pose = climbed.pose
         gains.append([_gain(climbed, climbed.value_before), _gain(climbed, climbed.value_unturned)])
     return _judged(reference, moving, found, np.mean(gains, axis=0).tolist(), pose)
@@ -222,6 +222,16 @@ def _judged(
     ).format(moving=moving.name, reference=reference.name, distance=distance, degrees=degrees)
     advised = f"{sentence} {_advice()}"
     return AlignmentCheck(LOOK_UNALIGNED, advised, found, gains[0], gains[1], distance, degrees)
+
+
+def _untold(reference: SpatialImage, moving: SpatialImage, found: Similarity) -> AlignmentCheck:
+    """Too few voxels in common for a verdict: a warning, since the user must look."""
+    sentence = _(
+        "'{moving}' and '{reference}' have too few voxels in common to tell how they lie to each other. Look at them "
+        "in the slice views before you rely on the fusion."
+    ).format(moving=moving.name, reference=reference.name)
+    nan = float("nan")
+    return AlignmentCheck(TOO_FEW_VOXELS, sentence, found, nan, nan, nan, nan)
 
 
 def _apart(reference: SpatialImage, moving: SpatialImage) -> AlignmentCheck:

@@ -16,12 +16,13 @@ _DICOM_MODALITIES = {"MR": MR, "CT": CT, "PT": PET, "NM": SPECT, "ST": SPECT}
 """Defined terms of DICOM's attribute Modality (0008,0060), PS3.3 C.7.3.1.1.1."""
 
 _WORDS = {
-    SPECT: ("spect", "hmpao", "datscan", "nm", "tc99m", "tc"),
+    SPECT: ("spect", "szinti", "hmpao", "datscan", "nm", "tc99m", "tc"),
     PET: ("pet", "fdg", "suv", "amyloid", "fet", "tracer"),
     CT: ("ct", "cbct", "cta"),
     MR: (
         "mr",
         "mri",
+        "mrt",
         "mra",
         "mrt1",
         "mrt2",
@@ -38,6 +39,9 @@ _WORDS = {
         "adc",
         "swi",
         "mprage",
+        "stir",
+        "tof",
+        "dti",
     ),
 }
 """Words in volumes' names, the more telling modality first: "PET-CT PET" is PET, "SPECT CT" is SPECT."""

@@ -173,6 +173,54 @@ class AMIFusionPanelTest(unittest.TestCase):
         self.ui.compareButton.click()
         self.assertEqual(red.GetBackgroundVolumeID(), self.results()[0].GetID())
 
+    def test_nothing_of_a_patient_stays_for_the_next(self):
+        """After the scene is closed no outcome, preview or choice of views is left over."""
+        self.add_pair()
+        self.fuse()
+        self.assertIn("Done", self.ui.statusLabel.text)
+        self.ui.threeUpButton.click()
+        self.ui.previewCheckBox.setChecked(True)
+        slicer.mrmlScene.Clear(0)
+        self.turn()
+        self.assertEqual(self.ui.statusLabel.text, "")
+        self.assertFalse(self.ui.previewCheckBox.checked)
+        self.add_pair()
+        self.fuse()
+        self.assertEqual(self.ui.threeUpButton.text, "Leave &three-up")
+        slicer.mrmlScene.RemoveNode(self.results()[0])
+        self.turn()
+        self.assertEqual(self.ui.statusLabel.text, "")
+
+    def test_button_says_that_volumes_cannot_be_fused(self):
+        """What would be refused after the click cannot be clicked, and the tool tip says why."""
+        mr, ct = self.add_pair()
+        ct.SetOrigin(5000, 0, 0)
+        self.wait(lambda: not self.ui.fuseButton.enabled)
+        self.assertIn("do not overlap", self.ui.fuseButton.toolTip)
+        ct.SetOrigin(0, 0, 0)
+        self.wait(lambda: self.ui.fuseButton.enabled)
+        self.ui.outputSelector.setCurrentNode(mr)
+        self.assertEqual((self.ui.fuseButton.text, self.ui.fuseButton.enabled), ("Select another output", False))
+
+    def test_volumes_that_get_their_voxels_later_are_found(self):
+        """Readers that turn the event loop add a volume before it has voxels."""
+        nodes = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name) for name in ("A MRT", "A CT")]
+        self.turn()
+        self.assertIsNone(self.ui.referenceSelector.currentNode())
+        for node in nodes:
+            slicer.util.updateVolumeFromArray(node, np.ones((12, 40, 40), np.int16))
+        self.wait(lambda: self.ui.referenceSelector.currentNode() is not None)
+        self.assertEqual(self.ui.referenceSelector.currentNode(), nodes[0])
+        self.assertEqual(self.ui.movingSelector.currentNode(), nodes[1])
+
+    def test_warning_follows_a_volume_that_is_moved(self):
+        """A volume moved away is warned of, and moved back it is not."""
+        _, ct = self.add_pair()
+        ct.SetOrigin(-30, -30, 9)
+        self.wait(lambda: "hardly overlap" in self.ui.alignmentStatusLabel.text)
+        ct.SetOrigin(0, 0, 0)
+        self.wait(lambda: "hardly overlap" not in self.ui.alignmentStatusLabel.text)
+
     def test_note_follows_a_volume_that_is_moved(self):
         """What will happen to the volumes is said anew when one of them is moved or resampled elsewhere."""
         _, ct = self.add_pair()

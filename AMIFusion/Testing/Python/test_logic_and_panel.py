@@ -299,13 +299,12 @@ def test_device_of_another_computer_is_kept_in_the_scene_and_not_used(panel, pai
     assert "Done" in ui.statusLabel.text
 
 
-def test_errors_of_the_volumes_reach_the_status_line(panel, pair, add_volume):
-    away = np.eye(4)
-    away[0, 3] = 9999
-    select(panel, pair[0], add_volume(np.zeros((9, 20, 20), np.int16), "Foot", away))
+def test_errors_of_the_volumes_reach_the_status_line(panel, add_volume):
+    """What is only seen when a fusion is prepared."""
+    small = [add_volume(np.ones((9, 5, 20), np.int16) * np.arange(20, dtype=np.int16), name) for name in ("MR", "CT")]
+    select(panel, *small)
     panel._ui.fuseButton.click()
-    assert "'Foot' and 'MR' do not overlap" in panel._ui.statusLabel.text
-    assert panel._ui.fuseButton.text == "Fuse"
+    assert "pixels" in panel._ui.statusLabel.text and not panel.is_busy
 
 
 def test_saved_scene_brings_back_choices_and_results_and_holds_no_key(panel, pair, scene, slicer, logic, tmp_path):

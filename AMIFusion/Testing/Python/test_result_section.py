@@ -297,6 +297,9 @@ class TestMeasure:
         assert ui.measureButton.text == "&Measure"
 
     def test_means_in_words_and_slices_in_a_plot(self, slicer, section, ui, shown):
+        """The plot comes with three-up, whose button leads back to the user's layout."""
+        from AMIFusionLib.panel.three_up import LAYOUT, LAYOUT_WITH_PLOT
+
         self.measure(section, ui)
         text = ui.measuresLabel.text
         assert "Edges kept:" in text and "of 'MR'" in text and "of 9 slices" in text and "mark" in text
@@ -309,7 +312,9 @@ class TestMeasure:
         assert chart.GetNthPlotSeriesNode(0).GetTableNode() is table
         views = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
         assert [view.GetPlotChartNodeID() for view in views] == [chart.GetID()]
-        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView
+        assert slicer.app.layoutManager().layout == LAYOUT_WITH_PLOT
+        ui.threeUpButton.click()
+        assert slicer.app.layoutManager().layout not in (LAYOUT, LAYOUT_WITH_PLOT)
 
     def test_measured_again_the_nodes_are_replaced(self, slicer, section, ui, shown, pair, logic):
         self.measure(section, ui)
