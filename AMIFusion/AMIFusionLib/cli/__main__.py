@@ -9,21 +9,29 @@ except ModuleNotFoundError:
         "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
     ) from None
 
+from .align import align
 from .attack import attack
 from .average import average
 from .demo import demo
 from .evaluate import evaluate
+from .failures import EXIT_CODES
+from .fuse import fuse
 from .license import license_commands
 from .model import model_commands
+from .phantom import phantom
 from .train import train
 
 application = typer.Typer(
     name="amifusion",
     help="Authorizable fusion of medical images.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     # Rich tracebacks print local variables, and some of those are keys.
     pretty_exceptions_enable=False,
 )
+application.command(epilog=EXIT_CODES)(fuse)
+application.command(epilog=EXIT_CODES)(align)
+application.command(epilog=EXIT_CODES)(phantom)
 application.add_typer(license_commands, name="license")
 application.add_typer(model_commands, name="model")
 application.command()(train)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .failures import explained
+from .scene import new_scene
+from .volumes import source_path
 
 if TYPE_CHECKING:
     from AMIFusionLib.fusion_job import FusionJob
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 def demo(
     reference: Annotated[
-        Path | None, typer.Option(help="NRRD, NIfTI, MetaImage or DICOM folder whose grid the result takes.")
+        Path | None,
+        typer.Option(help="NRRD, NIfTI, MetaImage or DICOM file, or folder with a DICOM series; gives the grid."),
     ] = None,
     moving: Annotated[Path | None, typer.Option(help="The second volume, of the same patient.")] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path("demo-results"),
@@ -25,10 +28,7 @@ def demo(
     if (reference is None) != (moving is None):
         raise typer.BadParameter("Give both --reference and --moving, or neither to use the head phantom.")
     with explained():
-        import slicer
-
-        scene = _new_scene()
-        slicer.mrmlScene = scene
+        scene = new_scene()
         nodes = _phantom_pair(scene) if reference is None else _user_pair(scene, reference, moving)
         _run(*nodes, out)
 
@@ -72,17 +72,6 @@ def _timed(job: FusionJob, state: str):
     return job.node
 
 
-def _new_scene():
-    """A scene with Slicer's color tables, which give PET its colors."""
-    import slicer
-
-    scene = slicer.vtkMRMLScene()
-    colors = slicer.vtkMRMLColorLogic()
-    colors.SetMRMLScene(scene)
-    colors.AddDefaultColorNodes()
-    return scene
-
-
 def _phantom_pair(scene):
     from AMIFusionLib.phantom.head import head_phantom
     from AMIFusionLib.phantom.nodes import add_phantom_volume
@@ -93,6 +82,6 @@ def _phantom_pair(scene):
 
 
 def _user_pair(scene, reference: Path, moving: Path):
-    from AMIFusionLib.volumes.files import load_volume
+    from AMIFusionLib.volumes.files import read_volume
 
-    return tuple(load_volume(scene, path) for path in (reference, moving))
+    return tuple(read_volume(scene, *source_path(str(path))).node for path in (reference, moving))

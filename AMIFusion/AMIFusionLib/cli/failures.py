@@ -1,26 +1,54 @@
-"""Errors that a user can mend, as one line on standard error instead of a traceback."""
+"""Errors that a user can mend, as one line on standard error instead of a traceback, and what exit codes mean."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
+if TYPE_CHECKING:
+    from .report import Report
+
+DONE = 0
 FAILED = 1
 """Exit code of a command that could not do its work."""
 
+WRONG_USE = 2
+"""Of a command line that cannot be understood; Typer's own."""
+
+UNLICENSED = 3
+"""Of a fusion that was done without a valid license, so that its result is marked."""
+
+EXIT_CODES = (
+    f"Exit codes: {DONE} done; {FAILED} failed, nothing was written; {WRONG_USE} wrong use; {UNLICENSED} done, but "
+    "without a valid license: the result is marked (only fuse)."
+)
+
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """End the command with the sentence of an expected error; unexpected ones pass."""
+def explained(report: Report | None = None) -> Iterator[None]:
+    """End the command with the sentence of an expected error; unexpected ones pass.
+
+    Args:
+        report: gets the sentence too, for its JSON.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            # Nobody here can mend what a scanner wrote, and pydicom shows some of the values, UIDs for example.
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
     except ModuleNotFoundError as error:
         extras = "amifusion[cli,mrml,training,evaluation]"
-        message = f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}"
-        typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(FAILED) from None
+        _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
     except (ValueError, OSError) as error:
-        typer.secho(f"amifusion: {error}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(FAILED) from None
+        _end(str(error), report)
+
+
+def _end(message: str, report: Report | None) -> None:
+    typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
+    if report is not None:
+        report.fail(message)
+    raise typer.Exit(FAILED) from None

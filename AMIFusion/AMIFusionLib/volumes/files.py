@@ -2,66 +2,170 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import SimpleITK
 import slicer
+import vtk
+from slicer.util import arrayFromVTKMatrix, updateVolumeFromArray
+
+from AMIFusionLib.dicom.reading import DicomVolume, read_dicom
+from AMIFusionLib.dicom.series import is_dicom_file
+from AMIFusionLib.whole_output import whole
 
 from ..translation import tr as _
-from .errors import EmptyVolumeError
+from .errors import EmptyVolumeError, UnsupportedVolumeError
+
+FILE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
+"""Of files that can be written. Not those of formats that put the voxels into a second file."""
+
+_NIFTI = (".nii.gz", ".nii")
+_LARGEST_SHEAR = 1e-4
+"""Cosine between two axes of a grid, from which on NIfTI files would move voxels."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedVolume:
+    """A volume that was read.
+
+    Attributes:
+        node: vtkMRMLVolumeNode.
+        dicom: what it was read from if that was DICOM, else None.
+    """
+
+    node: object
+    dicom: DicomVolume | None
 
 
 def load_volume(scene, path: Path):
-    """Read a NRRD, NIfTI or MetaImage file, or a folder with one DICOM series.
+    """The node of ``read_volume``."""
+    return read_volume(scene, path).node
+
+
+def read_volume(scene, path: Path, series: str = "") -> LoadedVolume:
+    """Read a NRRD, NIfTI, MetaImage or DICOM file, or a DICOM series from a folder.
 
     Args:
         scene: vtkMRMLScene to add the node to.
-        path: the file or folder. Of several series in a folder the one with the most files is read.
-
-    Returns:
-        vtkMRMLVolumeNode.
+        path: the file or folder.
+        series: which series of a folder, by UID or number; needed only where there are several.
 
     Raises:
         FileNotFoundError: nothing there.
         EmptyVolumeError: no volume could be read from it.
+        DicomError: of DICOM files, with a sentence that says what to do.
     """
     if not path.exists():
         raise FileNotFoundError(_("{path} does not exist.").format(path=path))
-    files = _largest_series(path) if path.is_dir() else [str(path)]
-    components = _components(files[0])
+    if series and not path.is_dir():
+        sentence = _("{path} is no folder, so that it holds no series '{series}'. Leave #{series} out.")
+        raise EmptyVolumeError(sentence.format(path=path, series=series))
+    if path.is_dir() or is_dicom_file(path):
+        volume = read_dicom(path, series)
+        return LoadedVolume(_dicom_node(scene, volume), volume)
+    return LoadedVolume(_file_node(scene, path), None)
+
+
+def save_volume(node, path: Path) -> None:
+    """Write a volume in the format of the file's suffix; the file appears whole or not at all.
+
+    Raises:
+        ValueError: another suffix than those of ``FILE_SUFFIXES``.
+        UnsupportedVolumeError: a format that cannot hold the volume's grid.
+        OSError: the file cannot be written; one that was there before stays as it was.
+    """
+    suffix = file_suffix(path)
+    if suffix in _NIFTI and _shear(node) > _LARGEST_SHEAR:
+        raise UnsupportedVolumeError(
+            _(
+                "The slices of '{name}' are stacked obliquely, as under a tilted gantry, which NIfTI files do not "
+                "keep. Write .nrrd or .mha instead."
+            ).format(name=node.GetName())
+        )
+    storage = slicer.vtkMRMLNRRDStorageNode() if suffix == ".nrrd" else slicer.vtkMRMLVolumeArchetypeStorageNode()
+    with whole(path) as place:
+        storage.SetFileName(str(place))
+        if not storage.WriteData(node):
+            sentence = _("{path} cannot be written. Check the folder and the space on the disk.")
+            raise OSError(sentence.format(path=path))
+
+
+def file_suffix(path: Path) -> str:
+    """Which of ``FILE_SUFFIXES`` a file's name ends in.
+
+    Raises:
+        ValueError: none.
+    """
+    for suffix in FILE_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    sentence = _("{name} has no known ending. Choose one of: {endings}.")
+    raise ValueError(sentence.format(name=path.name, endings=", ".join(FILE_SUFFIXES)))
+
+
+def ijk_to_ras_of(node) -> np.ndarray:
+    """4 x 4 of a vtkMRMLVolumeNode's grid, without its parent transforms."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return arrayFromVTKMatrix(matrix)
+
+
+def _file_node(scene, path: Path):
+    components = _components(str(path))
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(files[0])
-    storage.SetSingleFile(len(files) == 1)
-    for file in files:
-        storage.AddFileName(file)
+    storage.SetFileName(str(path))
+    storage.SetSingleFile(True)
+    storage.AddFileName(str(path))
     node = slicer.vtkMRMLScalarVolumeNode() if components == 1 else slicer.vtkMRMLVectorVolumeNode()
     node.SetName(path.name.split(".")[0])
     if not components or not storage.ReadData(node) or node.GetImageData() is None:
         raise EmptyVolumeError(
-            _("{path} cannot be read as a volume. Give a NRRD, NIfTI or MetaImage file, or a DICOM folder.").format(
-                path=path
-            )
+            _(
+                "{path} cannot be read as a volume. Give a NRRD, NIfTI, MetaImage or DICOM file, or a DICOM folder."
+            ).format(path=path)
         )
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     return node
 
 
-def save_volume(node, path: Path) -> None:
-    """Write a volume as NRRD; where that fails, a file that was there before stays as it was.
+def _dicom_node(scene, volume: DicomVolume):
+    is_color = volume.array.ndim == 4
+    node = slicer.vtkMRMLVectorVolumeNode() if is_color else slicer.vtkMRMLScalarVolumeNode()
+    node.SetName(volume.description or "DICOM")
+    if is_color:
+        node.SetVoxelVectorType(slicer.vtkMRMLVolumeNode.VoxelVectorTypeColorRGB)
+    scene.AddNode(node)
+    updateVolumeFromArray(node, volume.array)
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(volume.ijk_to_ras.ravel())
+    node.SetIJKToRASMatrix(matrix)
+    node.SetAttribute("DICOM.Modality", volume.modality)
+    node.CreateDefaultDisplayNodes()
+    if volume.window is not None and not is_color:
+        show_window(node, *volume.window)
+    return node
+
+
+def show_window(node, low: float, high: float) -> None:
+    """Display a volume from a value shown black to one shown white.
 
     Raises:
-        OSError: the file cannot be written.
+        ValueError: they are not in this order.
     """
-    storage = slicer.vtkMRMLNRRDStorageNode()
-    partial = path.with_name(f"{path.stem}.part{path.suffix}")
-    storage.SetFileName(str(partial))
-    try:
-        if not storage.WriteData(node):
-            raise OSError(_("{path} cannot be written. Check the folder and the space on the disk.").format(path=path))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    if not low < high:
+        sentence = _("A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
+        raise ValueError(sentence.format(low=low, high=high))
+    node.GetDisplayNode().SetAutoWindowLevel(False)
+    node.GetDisplayNode().SetWindowLevel(high - low, (high + low) / 2)
+
+
+def _shear(node) -> float:
+    axes = ijk_to_ras_of(node)[:3, :3]
+    axes = axes / np.linalg.norm(axes, axis=0)
+    return float(np.abs(axes.T @ axes - np.eye(3)).max())
 
 
 def _components(file: str) -> int:
@@ -73,11 +177,3 @@ def _components(file: str) -> int:
     except RuntimeError:
         return 0
     return reader.GetNumberOfComponents()
-
-
-def _largest_series(folder: Path) -> list[str]:
-    reader = SimpleITK.ImageSeriesReader()
-    series = [reader.GetGDCMSeriesFileNames(str(folder), name) for name in reader.GetGDCMSeriesIDs(str(folder))]
-    if not series:
-        raise EmptyVolumeError(_("{folder} holds no DICOM series.").format(folder=folder))
-    return list(max(series, key=len))

@@ -1,0 +1,193 @@
+"""``amifusion fuse``: two volumes from files to a fused one, as a file or a DICOM series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .failures import DONE, UNLICENSED, explained
+from .options import existing_file
+from .report import Report, progress_bar
+from .scene import new_scene, read_transform, show_colors
+from .volumes import (
+    AsJson,
+    Destination,
+    FileFormat,
+    Moving,
+    Overwrite,
+    Reference,
+    check_destination,
+    destination,
+    read_pair,
+)
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.model_file import SealedModel
+    from AMIFusionLib.fusion_job import FusionJob, FusionOptions
+
+Plane = Literal["acquisition", "axial", "sagittal", "coronal"]
+WindowChoice = Literal["display", "percentiles"]
+_WINDOW = {"metavar": "LOW HIGH", "show_default": False}
+
+
+def fuse(
+    reference: Reference,
+    moving: Moving,
+    out: Annotated[Path, typer.Option(help="File to write (.nrrd, .nii.gz, .mha), or folder for a DICOM series.")],
+    license_file: Annotated[
+        Path | None, typer.Option("--license", exists=True, dir_okay=False, envvar="AMIFUSION_LICENSE",
+                                  help="License file for a clean result; without one the result is marked.")
+    ] = None,
+    model: Annotated[Path | None, existing_file("Model file, *.amif; by default the bundled one.")] = None,
+    plane: Annotated[Plane, typer.Option(help="Plane of the slices that are fused.")] = "acquisition",
+    window: Annotated[
+        WindowChoice, typer.Option(help="Values that count: the display window (DICOM's own), or percentiles.")
+    ] = "display",
+    reference_window: Annotated[
+        tuple[float, float] | None, typer.Option(help="The reference's values shown black and white.", **_WINDOW)
+    ] = None,
+    moving_window: Annotated[
+        tuple[float, float] | None, typer.Option(help="The second volume's values shown black and white.", **_WINDOW)
+    ] = None,
+    balance: Annotated[
+        float, typer.Option(min=0, max=100, help="0 shows the reference only, 50 both in full, 100 the second only.")
+    ] = 50,
+    colors: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Show the second volume with Slicer's color table, as PET-Heat.")
+    ] = None,
+    gray: Annotated[bool, typer.Option("--gray", help="A gray result even where a source is in color.")] = False,
+    transform: Annotated[
+        Path | None, existing_file("Move the second volume by this, as amifusion align or Slicer wrote it.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    file_format: FileFormat = None,
+    patient_id: Annotated[
+        str | None, typer.Option(help="Patient ID of a DICOM result whose reference is no DICOM.", show_default=False)
+    ] = None,
+    patient_name: Annotated[
+        str | None, typer.Option(help="Its patient's name, as Family^Given.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Fuse two volumes of one patient into a new one on the reference's grid."""
+    target = destination(out, file_format)
+    if (patient_id or patient_name) and not target.is_dicom:
+        raise typer.BadParameter("--patient-id and --patient-name are for DICOM results.")
+    if colors and gray:
+        raise typer.BadParameter("Choose --colors or --gray.")
+    report = Report("fuse", as_json, reference=reference, moving=moving)
+    with explained(report):
+        from AMIFusionLib.fusion_job import FusionOptions
+
+        check_destination(target, overwrite, reference, moving)
+        scene = new_scene()
+        pair = read_pair(scene, reference, moving, report)
+        patient = _patient(pair[0], target, patient_id, patient_name, report)
+        _show(scene, pair, (reference_window, moving_window), colors, transform)
+        options = FusionOptions(plane, window, not gray, device, None, balance)
+        sealed, job, licensee = _job(pair, model, license_file, options, report)
+        seconds = _run(job, report)
+        files = _write(target, job, pair, sealed, patient)
+        _finish(report, target, job, sealed, licensee, seconds, files)
+
+
+def _patient(reference, target: Destination, patient_id: str | None, name: str | None, report: Report):
+    """The placeholder for a reference that is no DICOM."""
+    from AMIFusionLib.dicom.identity import PlaceholderPatient
+
+    default = PlaceholderPatient()
+    if reference.dicom is not None:
+        if patient_id or name:
+            raise ValueError("The reference is DICOM and names its patient. Leave --patient-id and --patient-name out.")
+    elif target.is_dicom and not patient_id:
+        report.warn(
+            f"The reference is no DICOM, so the series names the placeholder patient '{default.patient_id}' in a new "
+            "study. Give --patient-id and --patient-name."
+        )
+    return PlaceholderPatient(patient_id or default.patient_id, name or default.name)
+
+
+def _show(scene, pair, windows, colors: str | None, transform: Path | None) -> None:
+    """Display the volumes as they are to be fused."""
+    from AMIFusionLib.volumes.files import show_window
+
+    for loaded, window in zip(pair, windows):
+        if window is not None:
+            show_window(loaded.node, *window)
+    if colors:
+        show_colors(scene, pair[1].node, colors)
+    if transform:
+        pair[1].node.SetAndObserveTransformNodeID(read_transform(scene, transform).GetID())
+
+
+def _job(pair, model: Path | None, license_file: Path | None, options: FusionOptions, report: Report):
+    """Model, fusion and licensee, None without a valid license."""
+    from AMIFusionLib.authorization.authorize import authorize
+    from AMIFusionLib.authorization.model_file import read_model
+    from AMIFusionLib.bundled import MODEL_PATH
+    from AMIFusionLib.fusion_job import FusionJob
+
+    sealed = read_model(model or MODEL_PATH)
+    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
+    authorization = authorize(sealed, text)
+    if authorization.problem:
+        report.warn(authorization.problem)
+    report.say(f"Model:     {sealed.description.title}")
+    job = FusionJob(pair[0].node, pair[1].node, sealed, authorization, options)
+    return sealed, job, authorization.license.licensee if authorization.license else None
+
+
+def _run(job: FusionJob, report: Report) -> float:
+    before = report.seconds
+    with progress_bar("Fusing") as show:
+        for progress in job.steps():
+            show(progress.fraction)
+    return report.seconds - before
+
+
+def _write(target: Destination, job: FusionJob, pair, sealed: SealedModel, patient) -> int:
+    """Write the result; gives the number of files."""
+    from AMIFusionLib.fused_series import FusedSeries
+    from AMIFusionLib.volumes.files import save_volume
+    from AMIFusionLib.whole_output import whole
+
+    if not target.is_dicom:
+        save_volume(job.node, target.path)
+        return 1
+    series = FusedSeries(job.node, *pair, sealed.description, patient)
+    slices, done = job.node.GetImageData().GetDimensions()[2], 0
+    with progress_bar("Writing") as show, whole(target.path, folder=True) as folder:
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            show(done / slices)
+
+        return series.write(folder, advance)
+
+
+def _finish(
+    report: Report, target: Destination, job, sealed: SealedModel, licensee, seconds: float, files: int
+) -> None:
+    from AMIFusionLib.volumes.checks import is_color_image
+
+    is_marked = licensee is None
+    state = "unlicensed: the result is marked" if is_marked else f"licensed to {licensee}"
+    report.say(f"Fused:     {state}, {seconds:.2f} s on {job.device}")
+    report.say(f"Written:   {target.path}" + (f", {files} files" if target.is_dicom else ""))
+    report.finish(
+        UNLICENSED if is_marked else DONE,
+        out=str(target.path),
+        format="dicom" if target.is_dicom else "file",
+        files=files,
+        marked=is_marked,
+        licensee=licensee,
+        license_problem=job.problem or None,
+        color=is_color_image(job.node),
+        model={"id": sealed.description.model_id, "title": sealed.description.title, "sha256": sealed.sha256},
+        device=job.device,
+        fusion_seconds=round(seconds, 3),
+    )

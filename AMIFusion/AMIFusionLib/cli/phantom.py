@@ -1,0 +1,76 @@
+"""``amifusion phantom``: the head phantom as files, to try the other commands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .failures import explained
+from .report import Report, progress_bar
+from .scene import new_scene
+from .volumes import SUFFIXES, AsJson, Format
+
+
+def phantom(
+    out: Annotated[Path, typer.Option(file_okay=False, help="A new or empty folder.")],
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Some of CT,MRT1,MRT2,PET; by default all.")] = "",
+    file_format: Annotated[
+        Format, typer.Option("--format", help="Of the volumes: files, or a folder with a DICOM series for each.")
+    ] = "nrrd",
+    as_json: AsJson = False,
+) -> None:
+    """Write the synthetic head: CT, two MR and PET of one patient who does not exist."""
+    report = Report("phantom", as_json)
+    with explained(report):
+        from AMIFusionLib.phantom.head import HeadModel
+        from AMIFusionLib.phantom.modalities import VOLUME_NAMES
+        from AMIFusionLib.whole_output import check_free, whole
+
+        names = [name.strip() for name in only.split(",") if name.strip()] or list(VOLUME_NAMES)
+        wrong = [name for name in names if name not in VOLUME_NAMES]
+        if wrong:
+            raise typer.BadParameter(f"There is no phantom volume '{wrong[0]}'. Choose of: {', '.join(VOLUME_NAMES)}.")
+        check_free(out)
+        paths = []
+        with progress_bar("Making the phantom") as show, whole(out, folder=True) as folder:
+            model = HeadModel()
+            scene = new_scene()
+            identity = _identity()
+            for index, name in enumerate(names):
+                show((index + 1) / (len(names) + 1))
+                volume = model.sample(name)
+                if file_format == "dicom":
+                    _write_series(folder / volume.name, volume, identity, index + 1)
+                    paths.append(out / volume.name)
+                else:
+                    _write_file(scene, folder / f"{volume.name}{SUFFIXES[file_format]}", volume)
+                    paths.append(out / f"{volume.name}{SUFFIXES[file_format]}")
+        for path in paths:
+            report.say(str(path))
+        report.finish(out=str(out), format=file_format, volumes=[str(path) for path in paths])
+
+
+def _identity():
+    from AMIFusionLib.dicom.identity import PlaceholderPatient, placeholder_identity
+
+    return placeholder_identity(PlaceholderPatient("AMIFUSION-PHANTOM", "Phantom^Head"), "Head phantom")
+
+
+def _write_file(scene, path: Path, volume) -> None:
+    from AMIFusionLib.phantom.nodes import add_phantom_volume
+    from AMIFusionLib.volumes.files import save_volume
+
+    save_volume(add_phantom_volume(scene, volume), path)
+
+
+def _write_series(folder: Path, volume, identity, number: int) -> None:
+    from AMIFusionLib import __version__
+    from AMIFusionLib.dicom.synthetic import write_synthetic_series
+
+    folder.mkdir()
+    write_synthetic_series(
+        folder, volume.modality, volume.array, volume.ijk_to_ras, volume.window, identity, (number, volume.name),
+        ("AMIFusion", __version__),
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""MRML without Slicer's application."""
+
+from __future__ import annotations
+
+
+def new_scene():
+    """An empty scene with Slicer's color tables, which give PET its colors; it becomes the current one."""
+    import slicer
+
+    scene = slicer.vtkMRMLScene()
+    colors = slicer.vtkMRMLColorLogic()
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
+    # The logic takes its color tables away with it when it goes.
+    scene.color_logic = colors
+    slicer.mrmlScene = scene
+    return scene
+
+
+def show_colors(scene, node, name: str) -> None:
+    """Display a gray volume with one of Slicer's color tables.
+
+    Args:
+        scene: with color tables.
+        node: vtkMRMLScalarVolumeNode.
+        name: of a table, as Slicer's module Colors lists it; upper and lower case do not matter.
+
+    Raises:
+        ValueError: no such table, or a volume that is in color already.
+    """
+    import slicer
+
+    if not isinstance(node, slicer.vtkMRMLScalarVolumeNode) or isinstance(node, slicer.vtkMRMLVectorVolumeNode):
+        raise ValueError(f"'{node.GetName()}' is in color already. Leave --colors out.")
+    tables = [
+        table for table in slicer.util.getNodesByClass("vtkMRMLColorNode", scene=scene) if table.GetScalarsToColors()
+    ]
+    for table in tables:
+        if table.GetName().lower() == name.lower():
+            node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
+            return
+    names = ", ".join(sorted({table.GetName() for table in tables}))
+    raise ValueError(f"There is no color table '{name}'. Choose one of: {names}.")
+
+
+def read_transform(scene, path):
+    """Read a transform file, as ``amifusion align`` or Slicer writes it.
+
+    Returns:
+        vtkMRMLTransformNode in the scene.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+    """
+    import slicer
+
+    storage = slicer.vtkMRMLTransformStorageNode()
+    storage.SetFileName(str(path))
+    for kind in ("vtkMRMLLinearTransformNode", "vtkMRMLTransformNode"):
+        node = slicer.vtkMRMLNode.SafeDownCast(scene.CreateNodeByClass(kind))
+        node.UnRegister(None)
+        if path.is_file() and storage.ReadData(node):
+            return scene.AddNode(node)
+    raise OSError(f"{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
+
+
+def write_transform(node, path) -> None:
+    """Write a transform as ITK and Slicer read it; the file appears whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import slicer
+
+    from AMIFusionLib.whole_output import whole
+
+    storage = slicer.vtkMRMLTransformStorageNode()
+    with whole(path) as place:
+        storage.SetFileName(str(place))
+        if not storage.WriteData(node):
+            raise OSError(f"{path} cannot be written. Check the folder and the space on the disk.")

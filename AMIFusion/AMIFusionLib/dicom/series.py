@@ -1,0 +1,110 @@
+"""The series of a folder, and which of them to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.misc import is_dicom
+
+from .errors import DicomError, SeriesChoiceError
+
+_LISTED = ("SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "NumberOfFrames")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Files of one series.
+
+    Attributes:
+        uid: its SeriesInstanceUID.
+        number: its SeriesNumber as text, empty where it has none.
+        modality, description: as the first file says.
+        images: slices of all files.
+        files: in the order of their names.
+    """
+
+    uid: str
+    number: str
+    modality: str
+    description: str
+    images: int
+    files: tuple[Path, ...]
+
+
+def series_in(folder: Path) -> list[Series]:
+    """All series with images in a folder and the folders below it, the one with most images first.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    found: dict[str, list] = {}
+    for path, header in _headers(folder):
+        found.setdefault(str(header.SeriesInstanceUID), []).append((path, header))
+    series = [_series(uid, parts) for uid, parts in found.items()]
+    return sorted(series, key=lambda one: (-one.images, one.number, one.uid))
+
+
+def chosen_series(folder: Path, choice: str = "") -> Series:
+    """The series of a folder that is meant.
+
+    Args:
+        folder: with DICOM files.
+        choice: a SeriesInstanceUID or a SeriesNumber; empty where the folder has only one series.
+
+    Raises:
+        SeriesChoiceError: none or several fit; the message lists what is there.
+        DicomError: no series at all.
+    """
+    series = series_in(folder)
+    if not series:
+        raise DicomError(f"{folder} holds no DICOM series. Choose a folder with DICOM images.")
+    fitting = [one for one in series if not choice or choice == one.uid] or [
+        one for one in series if choice == one.number
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    problem = f"holds {len(series)} DICOM series" if not choice else f"holds no one DICOM series '{choice}'"
+    raise SeriesChoiceError(
+        f"{folder} {problem}. Name one by its UID or number, as in '{folder}#{series[0].number or series[0].uid}':\n"
+        + "\n".join(_line(one) for one in series)
+    )
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file is DICOM, by its first bytes."""
+    return path.is_file() and is_dicom(path)
+
+
+def _headers(folder: Path) -> Iterator[tuple]:
+    for path in sorted(folder.rglob("*")):
+        if not is_dicom_file(path):
+            continue
+        try:
+            header = dcmread(path, stop_before_pixels=True, specific_tags=list(_LISTED))
+        except (InvalidDicomError, ValueError, EOFError, NotImplementedError):
+            continue
+        # Reports, plans and directories have no rows.
+        if header.get("SeriesInstanceUID") and header.get("Rows"):
+            yield path, header
+
+
+def _series(uid: str, parts: Sequence[tuple]) -> Series:
+    header = parts[0][1]
+    number = header.get("SeriesNumber")
+    return Series(
+        uid,
+        "" if number is None else str(number),
+        str(header.get("Modality") or ""),
+        str(header.get("SeriesDescription") or ""),
+        sum(int(one.get("NumberOfFrames") or 1) for _, one in parts),
+        tuple(path for path, _ in parts),
+    )
+
+
+def _line(series: Series) -> str:
+    count = f"{series.images} image{'s' if series.images != 1 else ''}"
+    return f"  {series.number or '-':>4}  {series.modality:2}  {count:11}  {series.description or '-'}  {series.uid}"

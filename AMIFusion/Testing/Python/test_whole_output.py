@@ -1,0 +1,68 @@
+"""Outputs appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+from AMIFusionLib.whole_output import check_free, whole
+
+
+def content(folder):
+    """All files below a folder, with what is in them."""
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder and a file of an earlier run."""
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "1.dcm").write_text("old")
+    (tmp_path / "file.nrrd").write_text("old")
+    return tmp_path
+
+
+def test_new_file_and_folder_replace_the_old(old):
+    with whole(old / "file.nrrd") as place:
+        place.write_text("new")
+        assert (old / "file.nrrd").read_text() == "old"
+    with whole(old / "series", folder=True) as place:
+        (place / "2.dcm").write_text("new")
+        assert content(old / "series") == {"1.dcm": "old"}
+    assert content(old) == {"file.nrrd": "new", "series/2.dcm": "new"}
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_what_fails_changes_nothing(old, error):
+    before = content(old)
+    for name, folder in (("file.nrrd", False), ("series", True), ("new.nrrd", False), ("new", True)):
+        with pytest.raises(type(error)), whole(old / name, folder=folder) as place:
+            (place / "2.dcm" if folder else place).write_text("half")
+            raise error
+    assert content(old) == before and sorted(path.name for path in old.iterdir()) == ["file.nrrd", "series"]
+
+
+def test_old_folder_comes_back_if_the_new_one_cannot_be_put_there(old, monkeypatch):
+    original = Path.replace
+
+    def replace(self, target):
+        if (self / "2.dcm").exists():
+            raise OSError("refused")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OSError, match="refused"), whole(old / "series", folder=True) as place:
+        (place / "2.dcm").write_text("new")
+    assert content(old) == {"file.nrrd": "old", "series/1.dcm": "old"}
+
+
+def test_only_what_may_be_replaced_is(old):
+    check_free(old / "new")
+    (old / "empty").mkdir()
+    check_free(old / "empty")
+    check_free(old / "file.nrrd", overwrite=True)
+    check_free(old / "series", overwrite=True, replaceable=".dcm")
+    for path, more in (
+        ("file.nrrd", {}), ("series", {}), ("series", {"overwrite": True}),
+        ("series", {"overwrite": True, "replaceable": ".nrrd"}), (".", {"overwrite": True, "replaceable": ".dcm"}),
+    ):  # fmt: skip
+        with pytest.raises(FileExistsError):
+            check_free(old / path, **more)
