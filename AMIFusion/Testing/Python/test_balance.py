@@ -12,6 +12,7 @@ from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import PhantomGrid
 from AMIFusionLib.volumes.color import faded_chroma
 from AMIFusionLib.volumes.intensity import IntensityWindow
+from fusion_criteria import LIMITS
 
 SIZE = 256
 
@@ -74,8 +75,9 @@ def test_each_source_shows_more_toward_its_end(engine, slices):
     assert np.all(np.diff(np.subtract(*likeness)) < 0)
     if kind == "licensed":
         assert np.all(np.diff(likeness[0]) < 0) and np.all(np.diff(likeness[1]) > 0)
-        errors = [np.mean((results[index] - source) ** 2) for index, source in zip((0, -1), slices)]
-        assert [-10 * np.log10(error) > limit for error, limit in zip(errors, (38, 28))] == [True, True]
+        # At an end the other source is empty, for which the robustness tests have a limit.
+        errors = [float(np.abs(results[index] - source).mean()) for index, source in zip((0, -1), slices)]
+        assert max(errors) <= LIMITS["empty source"], errors
 
 
 def test_colors_fade_with_their_source():
