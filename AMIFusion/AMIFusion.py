@@ -1,5 +1,6 @@
 """AMIFusion: authorizable fusion of medical images, as a 3D Slicer module."""
 
+import dataclasses
 import logging
 import os
 import sys
@@ -190,6 +191,7 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         self._models = {}
+        self._revocations = None
 
     def getParameterNode(self):
         """The panel's choices in the current scene."""
@@ -250,28 +252,51 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
         :param askForPyTorch: whether to ask to install PyTorch where it is missing; None asks once in a session.
         :param tell: takes a sentence for the user before anything that takes long.
         """
-        from AMIFusionLib.authorization.authorize import authorize
         from AMIFusionLib.pytorch import require_pytorch
 
         require_pytorch(tell or (lambda sentence: None), askForPyTorch)
         from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 
         sealedModel = self.model(model)
-        authorization = authorize(sealedModel, license)
+        authorization = self.authorization(license, model)
         if authorization.problem:
             logging.warning("AMIFusion: the result will be marked. %s", authorization.problem)
+        elif authorization.warning:
+            logging.warning("AMIFusion: %s", authorization.warning)
         options = FusionOptions(plane=plane, window=window, keep_color=keepColor, balance=balance, device=device)
         return FusionJob(reference, moving, sealedModel, authorization, options, output)
 
     def authorization(self, license, model=None):
         """What a license allows; its ``problem`` is a sentence for the user where it does not hold.
 
+        The newest revocation list that this computer has seen counts. A license that holds begins to fetch the
+        model's list in the background, at most once a day; nobody waits for it here.
+
         :param license: license text or None.
         :param model: path of a model file; None takes the bundled model.
         """
         from AMIFusionLib.authorization.authorize import authorize
+        from AMIFusionLib.bundled import MODEL_PATH
 
-        return authorize(self.model(model), license)
+        sealedModel, revocations = self.model(model), self.revocations
+        revocations.end_refresh(sealedModel.description)
+        known = revocations.current(sealedModel.description, Path(model or MODEL_PATH))
+        authorization = authorize(sealedModel, license, known)
+        if authorization.is_licensed:
+            revocations.begin_refresh(sealedModel.description)
+        if authorization.is_licensed and revocations.problem:
+            warning = f"{authorization.warning} {revocations.problem}".strip()
+            authorization = dataclasses.replace(authorization, warning=warning)
+        return authorization
+
+    @property
+    def revocations(self):
+        """What is known of revoked licenses; kept beside Slicer's settings."""
+        from AMIFusionLib.revocations import Revocations
+
+        if self._revocations is None:
+            self._revocations = Revocations(Path(slicer.app.slicerUserSettingsFilePath).parent / "AMIFusion")
+        return self._revocations
 
     def model(self, path=None):
         """Read a model file, again only if it has changed.

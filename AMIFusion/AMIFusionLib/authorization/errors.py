@@ -26,6 +26,14 @@ class LicenseModelError(LicenseError):
     """The license is the same publisher's, for another model."""
 
 
+class LicenseGenerationError(LicenseModelError):
+    """The license is for another generation of the model's key."""
+
+
+class LicenseRevokedError(LicenseError):
+    """The publisher has withdrawn the license."""
+
+
 class LicenseNotYetValidError(LicenseError):
     """The license's first day has not come."""
 
@@ -36,3 +44,15 @@ class LicenseExpiredError(LicenseError):
 
 class LicenseKeyError(LicenseError):
     """The license is genuine, but the key in it does not open this model file."""
+
+
+class RevocationListError(ValueError):
+    """A revocation list that does not count; the message says why."""
+
+
+class RevocationSignatureError(RevocationListError):
+    """The list was changed, or somebody other than the model's publisher signed it."""
+
+
+class RevocationRollbackError(RevocationListError):
+    """The list is older than one that was seen before."""

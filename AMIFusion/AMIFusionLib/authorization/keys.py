@@ -20,13 +20,21 @@ _LARGEST_KEY_FILE = 4096
 """Of a key with its PEM lines and some comment; parsing other kinds of key takes longer the larger they are."""
 
 
-def derive_model_key(master_key: bytes, model_id: str) -> bytes:
-    """A model's 256-bit key: HKDF-SHA256 (RFC 5869) of the master key, no salt, info ``amifusion-model:<model id>``.
+def derive_model_key(master_key: bytes, model_id: str, generation: int = 1) -> bytes:
+    """A model's 256-bit key: HKDF-SHA256 (RFC 5869) of the master key, without salt.
 
-    The same publisher and model id always give the same key, so that a model trained and sealed again is opened by
-    the licenses already issued.
+    The same publisher, model id and generation always give the same key, so that a model trained and sealed again is
+    opened by the licenses already issued. A new generation gives an unrelated key.
+
+    Args:
+        master_key: 32 bytes.
+        model_id: the model's.
+        generation: counts from 1; the info is ``amifusion-model:<model id>`` for the first and
+            ``amifusion-model-generation:<generation>:<model id>`` for later ones, so that no model id can imitate it.
     """
-    info = f"amifusion-model:{model_id}".encode()
+    info = (
+        f"amifusion-model:{model_id}" if generation == 1 else f"amifusion-model-generation:{generation}:{model_id}"
+    ).encode()
     return HKDF(algorithm=hashes.SHA256(), length=MODEL_KEY_BYTES, salt=None, info=info).derive(master_key)
 
 

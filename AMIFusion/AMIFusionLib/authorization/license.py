@@ -16,6 +16,7 @@ from ..translation import tr as _
 from .errors import (
     LicenseExpiredError,
     LicenseFormatError,
+    LicenseGenerationError,
     LicenseModelError,
     LicenseNotYetValidError,
     LicenseSignatureError,
@@ -108,6 +109,8 @@ def issue_license(
         "jti": str(uuid.uuid4()),
         "key": urlsafe_b64encode(model_key).decode(),
     }
+    if model.generation != 1:
+        claims["generation"] = model.generation
     return jwt.encode(claims, signing_key, algorithm=_ALGORITHM)
 
 
@@ -116,6 +119,8 @@ def license_file_text(license_text: str) -> str:
     shown = inspect_license(license_text)
     return (
         "# AMIFusion license\n"
+        "# Open this file at License in AMIFusion's panel, or paste all of it there. Keep it to yourself: whoever\n"
+        "# has it can use the model in your name.\n"
         f"# Model:    {' '.join(shown['model'].split())}\n"
         f"# Licensee: {' '.join(shown['sub'].split())}\n"
         f"# Issuer:   {' '.join(shown['iss'].split())}\n"
@@ -165,6 +170,26 @@ def inspect_license(text: str) -> dict[str, str]:
     return {**shown, "nbf": _day(claims.get("nbf")), "exp": _day(claims.get("exp"))}
 
 
+def license_number(text: str, public_key: str) -> str:
+    """The number of a license that the publisher of a public key (PEM) signed, whether or not it has expired.
+
+    Raises:
+        LicenseFormatError: not a license.
+        LicenseSignatureError: not this publisher's.
+    """
+    token, key = _token(text), load_public_key(public_key)
+    try:
+        jwt.PyJWS().decode(token, key, algorithms=[_ALGORITHM])
+        claims = _unverified_claims(token)
+    except _REFUSALS:
+        claims = None
+    if claims is None:
+        raise LicenseSignatureError(_("This license was not signed with this key, or it was changed afterwards."))
+    if not isinstance(claims.get("jti"), str):
+        raise _format_error()
+    return claims["jti"]
+
+
 def _license(claims: dict, model: ModelDescription) -> License:
     if claims["model"] != model.model_id:
         raise LicenseModelError(
@@ -172,6 +197,13 @@ def _license(claims: dict, model: ModelDescription) -> License:
                 "This license is for the model '{licensed}', not for '{model}'. Choose that model, or ask {contact} "
                 "for a license of this one."
             ).format(licensed=_shown(claims["model"]), model=model.model_id, contact=model.contact)
+        )
+    if claims.get("generation", 1) != model.generation:
+        raise LicenseGenerationError(
+            _(
+                "This license is for another generation of the model '{model}': its publisher has exchanged the "
+                "model's key. Ask {contact} for a license and the model file that belong together."
+            ).format(model=model.title, contact=model.contact)
         )
     key, first, last = _decoded_key(claims["key"]), _moment(claims["nbf"]), _moment(claims["exp"])
     # Versions of PyJWT differ in what they take for an issuer, a subject and an id.

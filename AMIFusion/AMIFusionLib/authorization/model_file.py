@@ -26,6 +26,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -37,14 +38,20 @@ from AMIFusionLib.input_files import InputFileError, parse_json, read_input_file
 from ..translation import tr as _
 from .errors import LicenseKeyError, ModelFileError
 from .keys import MODEL_KEY_BYTES, load_public_key
+from .revocation import check_revocation_url
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest that is read. Version 2 says more of its model than 1; a model of which there is no more to say is still
+written as 1, so that every version of AMIFusion reads it."""
 
 _MAGIC = b"AMIFMODL"
 _LENGTH = struct.Struct("<I")
 _NONCE_BYTES, _TAG_BYTES = 12, 16
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 1 << 30
+_LARGEST_GENERATION = 1_000_000
+_LATER_FIELDS = {"generation": 1, "revocation_url": ""}
+"""What version 2 added, with the values that version 1 stands for."""
 
 _LONGEST_FIELD = 1000
 _LARGEST_HYPERPARAMETER = 1 << 16
@@ -67,6 +74,8 @@ class ModelDescription:
         contact: where to ask for one.
         public_key: the publisher's Ed25519 key, PEM.
         license_terms: under what conditions the model may be used.
+        generation: counts from 1 how often the model's key was exchanged; licenses are for one generation.
+        revocation_url: where the publisher's revocation list is, https; empty if nowhere.
     """
 
     model_id: str
@@ -77,6 +86,8 @@ class ModelDescription:
     contact: str
     public_key: str
     license_terms: str
+    generation: int = 1
+    revocation_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,7 @@ def seal_model(
     public_archive, sealed_archive = pack_arrays(public), pack_arrays(sealed)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     header = {
-        "format_version": FORMAT_VERSION,
-        "model": dataclasses.asdict(description),
+        **_versioned(description),
         "public_bytes": len(public_archive),
         "sealed_bytes": len(sealed_archive) + _TAG_BYTES,
         "public_sha256": hashlib.sha256(public_archive).hexdigest(),
@@ -210,7 +220,7 @@ def _parse(content: bytes) -> SealedModel:
     lengths = [header[name] for name in ("format_version", "public_bytes", "sealed_bytes")]
     if not all(type(length) is int and 0 < length <= _LARGEST_FILE for length in lengths):
         raise ValueError("no lengths")
-    if header["format_version"] != FORMAT_VERSION:
+    if header["format_version"] > FORMAT_VERSION:
         raise ModelFileError(
             _("This model file has format {found}, this version of AMIFusion reads {known}. Update AMIFusion.").format(
                 found=header["format_version"], known=FORMAT_VERSION
@@ -238,11 +248,12 @@ def check_description(description: ModelDescription) -> None:
 
     Raises:
         ValueError: an empty field, one that is no text of one line, a public key that is none, or a hyper-parameter
-            that is no whole number or out of range.
+            that is no whole number or out of range, an impossible generation, or an address that no list may be
+            fetched from.
     """
     for field_ in dataclasses.fields(description):
         value = getattr(description, field_.name)
-        if field_.name == "hyperparameters":
+        if field_.name in ("hyperparameters", *_LATER_FIELDS):
             continue
         name = field_.name.replace("_", " ")
         if not (isinstance(value, str) and value.strip()):
@@ -262,6 +273,21 @@ def check_description(description: ModelDescription) -> None:
                     largest=_LARGEST_HYPERPARAMETER
                 )
             )
+    if type(description.generation) is not int or not 1 <= description.generation <= _LARGEST_GENERATION:
+        raise ValueError(
+            _("A model's generation must be a whole number from 1 to {count}.").format(count=_LARGEST_GENERATION)
+        )
+    if description.revocation_url != "":
+        check_revocation_url(str(description.revocation_url))
+
+
+def _versioned(description: ModelDescription) -> dict[str, Any]:
+    """A description for the header, as the oldest version of the format that can say it."""
+    fields = dataclasses.asdict(description)
+    version = 1 if all(fields[name] == value for name, value in _LATER_FIELDS.items()) else FORMAT_VERSION
+    if version == 1:
+        fields = {name: value for name, value in fields.items() if name not in _LATER_FIELDS}
+    return {"format_version": version, "model": fields}
 
 
 def _description(fields: dict) -> ModelDescription:

@@ -19,6 +19,7 @@ from .fuse import fuse
 from .license import license_commands
 from .model import model_commands
 from .phantom import phantom
+from .publisher import publisher_commands
 from .train import train
 
 application = typer.Typer(
@@ -32,6 +33,7 @@ application = typer.Typer(
 application.command(epilog=EXIT_CODES)(fuse)
 application.command(epilog=EXIT_CODES)(align)
 application.command(epilog=EXIT_CODES)(phantom)
+application.add_typer(publisher_commands, name="publisher")
 application.add_typer(license_commands, name="license")
 application.add_typer(model_commands, name="model")
 application.command()(train)

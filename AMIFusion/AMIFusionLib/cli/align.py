@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from .failures import explained
+from .options import AsJson
 from .report import Report, progress_bar
 from .scene import new_scene, write_transform
-from .volumes import AsJson, Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
+from .volumes import Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
 
 TRANSFORM_SUFFIXES = (".h5", ".tfm", ".txt", ".mat")
 

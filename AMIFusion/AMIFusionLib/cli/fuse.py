@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .failures import DONE, UNLICENSED, explained
-from .options import existing_file
+from .options import AsJson, existing_file
 from .report import Report, progress_bar
+from .revocations import RevocationSource, known_revocations
 from .scene import new_scene, read_transform, show_colors
 from .volumes import (
-    AsJson,
     Destination,
     FileFormat,
     Moving,
@@ -69,6 +69,7 @@ def fuse(
     patient_name: Annotated[
         str | None, typer.Option(help="Its patient's name, as Family^Given.", show_default=False)
     ] = None,
+    revocations: RevocationSource = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -88,7 +89,7 @@ def fuse(
         patient = _patient(pair[0], target, patient_id, patient_name, report)
         _show(scene, pair, (reference_window, moving_window), colors, transform)
         options = FusionOptions(plane, window, not gray, device, None, balance)
-        sealed, job, licensee = _job(pair, model, license_file, options, report)
+        sealed, job, licensee = _job(pair, model, license_file, revocations, options, report)
         seconds = _run(job, report)
         files = _write(target, job, pair, sealed, patient)
         _finish(report, target, job, sealed, licensee, seconds, files)
@@ -123,18 +124,22 @@ def _show(scene, pair, windows, colors: str | None, transform: Path | None) -> N
         pair[1].node.SetAndObserveTransformNodeID(read_transform(scene, transform).GetID())
 
 
-def _job(pair, model: Path | None, license_file: Path | None, options: FusionOptions, report: Report):
+def _job(
+    pair, model: Path | None, license_file: Path | None, revocations: str | None, options: FusionOptions, report: Report
+):
     """Model, fusion and licensee, None without a valid license."""
     from AMIFusionLib.authorization.authorize import authorize
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.bundled import MODEL_PATH
     from AMIFusionLib.fusion_job import FusionJob
 
-    sealed = read_model(model or MODEL_PATH)
+    path = model or MODEL_PATH
+    sealed = read_model(path)
     text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
-    authorization = authorize(sealed, text)
-    if authorization.problem:
-        report.warn(authorization.problem)
+    revoked = known_revocations(sealed.description, path, revocations, report) if text else None
+    authorization = authorize(sealed, text, revoked)
+    for problem in filter(None, (authorization.problem, authorization.warning)):
+        report.warn(problem)
     report.say(f"Model:     {sealed.description.title}")
     job = FusionJob(pair[0].node, pair[1].node, sealed, authorization, options)
     return sealed, job, authorization.license.licensee if authorization.license else None

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
 
 def existing_file(help_text: str):
     """An option that names a file which must be there."""

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from .failures import explained
+from .options import AsJson
 from .report import Report, progress_bar
 from .scene import new_scene
-from .volumes import SUFFIXES, AsJson, Format
+from .volumes import SUFFIXES, Format
 
 
 def phantom(

@@ -24,7 +24,6 @@ Reference = Annotated[
     ),
 ]
 Moving = Annotated[str, typer.Argument(help="The second volume, of the same patient, named like the first.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a file, or a folder with nothing but DICOM files in it.")
 ]

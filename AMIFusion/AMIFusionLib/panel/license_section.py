@@ -13,6 +13,8 @@ from slicer.i18n import tr as _
 
 from AMIFusionLib.license_store import LARGEST_BYTES, LicenseStore, LicenseStoreError
 
+from .revocation_watch import RevocationWatch
+
 WARNING_DAYS = 14
 """From how many days before its end a license is spoken of as ending."""
 
@@ -43,6 +45,7 @@ class LicenseSection:
         self._logic = logic
         self._store = store if store is not None else LicenseStore(license_folder())
         self._changed = lambda: None
+        self._watch = RevocationWatch(logic, self._on_list_fetched)
         self._licensed = False
         self._looked_at = 0.0
         self._closed = False
@@ -71,16 +74,14 @@ class LicenseSection:
         """
         if self._closed or time.monotonic() - self._looked_at < _LOOK_AGAIN_SECONDS:
             return
-        before = self._licensed
-        self._show()
-        if self._licensed != before:
-            self._changed()
+        self._look_again()
 
     def close(self) -> None:
         """Clear the field; what is remembered stays."""
         if self._closed:
             return
         self._closed = True
+        self._watch.close()
         self._changed = lambda: None
         ui = self._ui
         ui.licenseLineEdit.disconnect("textChanged(QString)", self._on_text)
@@ -128,6 +129,17 @@ class LicenseSection:
 
     # What follows from it
 
+    def _on_list_fetched(self) -> None:
+        """A revocation list has come, or did not: the license may be revoked now."""
+        if not self._closed:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        before = self._licensed
+        self._show()
+        if self._licensed != before:
+            self._changed()
+
     def _load_remembered(self) -> None:
         text = self._store.load()
         if text is not None:
@@ -141,24 +153,25 @@ class LicenseSection:
     def _show(self, note: str = "", remember: bool = False) -> None:
         """Say what the license allows and, with a note, what was just done."""
         self._looked_at = time.monotonic()
-        held, problem = self._authorization()
+        held, problem, warning = self._authorization()
         self._licensed = held is not None
         if remember and self._ui.rememberLicenseCheckBox.checked:
             note = self._remember()
         sentence = self._validity(held) if self._licensed else problem or self._unlicensed()
-        self._ui.licenseStatusLabel.setText(f"{sentence} {note}".strip())
+        self._ui.licenseStatusLabel.setText(" ".join(part for part in (sentence, warning, note) if part))
+        self._watch.look()
         self._ui.forgetLicenseButton.setEnabled(self._store.is_occupied or bool(self._ui.licenseLineEdit.text))
 
     def _authorization(self) -> tuple:
-        """(the license if it holds, why it does not); the opened model is not kept."""
+        """(the license if it holds, why it does not, what else to see to); the opened model is not kept."""
         text = self.text
         if not text:
-            return None, ""
+            return None, "", ""
         try:
             authorization = self._logic.authorization(text)
         except (ValueError, OSError) as error:
-            return None, str(error)
-        return authorization.license, authorization.problem
+            return None, str(error), ""
+        return authorization.license, authorization.problem, authorization.warning
 
     def _remember(self) -> str:
         """Keep the license if it holds; what to say about that, or nothing."""

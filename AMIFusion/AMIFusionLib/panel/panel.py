@@ -41,7 +41,13 @@ class FusionPanel:
         self._run = RunSection(ui, _soon, self._create_job, self._on_finished, self._update)
         # Before the section that hears of it too: the views must be the user's own when it looks.
         ui.previewCheckBox.connect("toggled(bool)", self._on_preview_toggled)
-        self._preview = PreviewSection(ui, logic, lambda: self._license.text, device=lambda: self._fusion.device)
+        self._preview = PreviewSection(
+            ui,
+            logic,
+            lambda: self._license.text,
+            device=lambda: self._fusion.device,
+            revocations=lambda public_key: logic.revocations.store.known(public_key),
+        )
         self._update()
 
     @property

@@ -18,6 +18,7 @@ class PreviewFuser:
         license_text: gives the license that is entered now, or "".
         device: gives where the network is to run.
         tell: takes a sentence for the user before anything that takes long.
+        revocations: gives the newest revocation list that is known of a publisher's key.
     """
 
     def __init__(
@@ -26,8 +27,10 @@ class PreviewFuser:
         license_text: Callable[[], str],
         device: Callable[[], str] = lambda: "auto",
         tell: Callable[[str], None] = lambda sentence: None,
+        revocations: Callable[[str], object] = lambda public_key: None,
     ) -> None:
         self._model, self._license_text, self._device, self._tell = model, license_text, device, tell
+        self._revocations = revocations
         self._preview = None
         self._key: tuple | None = None
         self.state = ""
@@ -71,9 +74,10 @@ class PreviewFuser:
         from AMIFusionLib.slice_preview import SlicePreview
 
         model, text = self._model(), self._license_text()
-        key = model.sha256, hash(text), device
+        revocations = self._revocations(model.description.public_key)
+        key = model.sha256, hash(text), device, revocations.sequence if revocations else 0
         if key != self._key:
-            authorization = authorize(model, text)
+            authorization = authorize(model, text, revocations)
             self._preview, self._key = SlicePreview(model, authorization, device), key
             self.state = _state_of(authorization)
         return self._preview

@@ -41,15 +41,16 @@ class PreviewSection:
         schedule: calls a function soon, from the event loop.
         model: gives the model to fuse with; None takes the bundled one.
         device: gives where the network is to run.
+        revocations: gives the newest revocation list that is known of a publisher's key.
     """
 
     def __init__(
         self, ui, logic, license_text: Callable[[], str],
         schedule: Callable[[Callable[[], None]], None] | None = None, model: Callable[[], object] | None = None,
-        device: Callable[[], str] = lambda: "auto",
+        device: Callable[[], str] = lambda: "auto", revocations: Callable[[str], object] = lambda public_key: None,
     ) -> None:  # fmt: skip
         self._ui = ui
-        self._fuser = PreviewFuser(model or logic.model, license_text, device, self._say_at_once)
+        self._fuser = PreviewFuser(model or logic.model, license_text, device, self._say_at_once, revocations)
         self._schedule = schedule or (lambda turn: qt.QTimer.singleShot(0, turn))
         self._parameters = None
         self._pauses: set[str] = set()

@@ -23,6 +23,12 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path_factory, monkeypatch):
+    # What the command line knows of revoked licenses is kept between runs.
+    monkeypatch.setenv("AMIFUSION_FOLDER", str(tmp_path_factory.mktemp("kept")))
+
+
 @pytest.fixture(scope="session")
 def _slicer_once():
     return slicer_emulation.install()

@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from datetime import datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from AMIFusionLib.authorization.license import license_number
+from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
 from AMIFusionLib.cli import fuse as fuse_command
 from AMIFusionLib.cli.__main__ import application
@@ -95,6 +98,20 @@ def test_license_that_does_not_hold_is_explained(pair, tmp_path, model_path, mak
     license_file.write_text(license_file.read_text()[:-8])
     said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", "--model", model_path, "--license", license_file, expect=3)
     assert "not a complete license" in said.err and "unlicensed: the result is marked" in said.out
+
+
+def test_revoked_license_gives_a_marked_result(pair, tmp_path, model_path, publisher, license_file):
+    number = license_number(license_file.read_text(), publisher.public_key)
+    now = datetime.now(timezone.utc)
+    days = (now - timedelta(days=1), now + timedelta(days=30))
+    text = issue_revocation_list("Test publisher", {number: days[0]}, publisher.signing_key, 1, *days)
+    (tmp_path / "list.txt").write_text(text)
+    command = ("fuse", *pair, "--model", model_path, "--license", license_file)
+    run(*command, "--out", tmp_path / "before.nrrd")
+    said = run(*command, "--out", tmp_path / "o.nrrd", "--revocations", tmp_path / "list.txt", expect=3)
+    assert "revoked" in said.err
+    missing = run(*command, "--out", tmp_path / "p.nrrd", "--revocations", tmp_path / "none.txt", expect=1)
+    assert "does not exist" in missing.err and not (tmp_path / "p.nrrd").exists()
 
 
 def test_license_is_also_found_by_the_environment(pair, tmp_path, monkeypatch):

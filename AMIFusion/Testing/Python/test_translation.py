@@ -24,6 +24,8 @@ SINGLE_FILES = (
     "license_store.py",
     "pytorch.py",
     "result_measures.py",
+    "revocation_download.py",
+    "revocations.py",
     "slice_preview.py",
 )
 TRANSLATED = [

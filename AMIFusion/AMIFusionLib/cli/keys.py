@@ -1,0 +1,54 @@
+"""Options that name a publisher's keys: a folder that ``amifusion publisher new`` made, or single files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import existing_file
+
+if TYPE_CHECKING:
+    from AMIFusionLib.desk.publisher import Publisher
+
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        exists=True,
+        file_okay=False,
+        envvar="AMIFUSION_KEYS",
+        help="Folder that amifusion publisher new made.",
+    ),
+]
+SigningKey = Annotated[
+    Path | None, existing_file("The publisher's Ed25519 private key, PEM; by default that in --keys.")
+]
+MasterKey = Annotated[
+    Path | None, existing_file("The publisher's master key, 64 hex digits; by default that in --keys.")
+]
+
+
+def publisher_of(keys: Path | None) -> Publisher | None:
+    """The publisher of a folder, if one was named.
+
+    Raises:
+        ValueError: not a publisher's folder.
+        OSError: it cannot be read.
+    """
+    from AMIFusionLib.desk.publisher import read_publisher
+
+    return read_publisher(keys) if keys else None
+
+
+def chosen(given, fallback, option: str):
+    """What was given, or what the publisher's folder has.
+
+    Raises:
+        typer.BadParameter: neither.
+    """
+    found = given if given is not None else fallback
+    if found is None:
+        raise typer.BadParameter(f"Give --keys or {option}.")
+    return found

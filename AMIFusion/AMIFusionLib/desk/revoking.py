@@ -1,0 +1,139 @@
+"""Revokes licenses, and exchanges a model's key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from AMIFusionLib.authorization.errors import RevocationListError
+from AMIFusionLib.authorization.keys import derive_model_key
+from AMIFusionLib.authorization.license import license_number
+from AMIFusionLib.authorization.model_file import SealedModel, seal_model
+from AMIFusionLib.authorization.revocation import (
+    RevocationList,
+    is_license_number,
+    issue_revocation_list,
+    next_sequence,
+    read_revocation_list,
+)
+from AMIFusionLib.input_files import read_input_file
+from AMIFusionLib.revocations import read_list_file
+from AMIFusionLib.whole_output import check_free, whole
+
+from .issuing import open_as_owner
+
+_LARGEST_LICENSE = 1 << 16
+_LONGEST_PATH = 255
+
+
+def public_half(signing_key: Ed25519PrivateKey) -> str:
+    """The public key of a private one, PEM."""
+    encoding, layout = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return signing_key.public_key().public_bytes(encoding, layout).decode()
+
+
+def named_licenses(names: Sequence[str], signing_key: Ed25519PrivateKey) -> list[str]:
+    """The numbers of licenses that are named by number or by file.
+
+    Raises:
+        ValueError: neither, or a license that this publisher did not sign.
+        OSError: a file cannot be read.
+    """
+    numbers = []
+    for name in names:
+        if is_license_number(name.strip().lower()):
+            numbers.append(name.strip().lower())
+            continue
+        # A name that is too long for a file raises an error that shows it.
+        if len(name) > _LONGEST_PATH or not Path(name).exists():
+            # The name is not repeated: it could be a license, given instead of its file.
+            raise ValueError("There is neither a license number nor a license file of a name that was given.")
+        text = read_input_file(Path(name), _LARGEST_LICENSE).decode(errors="replace")
+        number = license_number(text, public_half(signing_key))
+        if not is_license_number(number):
+            raise ValueError(f"The license in {Path(name).name} has no number that a list can hold.")
+        numbers.append(number)
+    return numbers
+
+
+def revoke(
+    path: Path, numbers: Sequence[str], signing_key: Ed25519PrivateKey, next_update: datetime, issuer: str = ""
+) -> RevocationList:
+    """Write a list with more licenses on it, instead of the one before; without more it is renewed.
+
+    Args:
+        path: of the list; it is made if it is not there.
+        numbers: of the licenses to revoke.
+        signing_key: the publisher's.
+        next_update: when users should look for the next list, with a time zone.
+        issuer: the publisher's name; empty for that on the list before.
+
+    Returns:
+        The new list.
+
+    Raises:
+        ValueError: the list before is broken or another publisher's, there is no name, or the update is no later than
+            now; the list before is then as it was.
+        OSError: something cannot be read or written.
+    """
+    public_key, now = public_half(signing_key), datetime.now(timezone.utc)
+    before = _list_before(path, public_key)
+    issuer = issuer or (before.issuer if before else "")
+    if not issuer:
+        raise ValueError("A new list needs the publisher's name. Give --keys or --publisher.")
+    if next_update <= now:
+        raise ValueError("The next update must be later than now. Choose a later day.")
+    revoked = {**{number: now for number in numbers}, **(before.revoked if before else {})}
+    text = issue_revocation_list(issuer, revoked, signing_key, next_sequence(before, now), now, next_update)
+    made = read_revocation_list(text, public_key)
+    with whole(path) as place:
+        place.write_text(text, encoding="utf-8", newline="\n")
+    return made
+
+
+def rotate_model(
+    model: SealedModel, master_key: bytes, target: Path, overwrite: bool = False, revocation_url: str | None = None
+) -> int:
+    """Seal the same parameters again under the next generation of the model's key.
+
+    Args:
+        model: the model as it is.
+        master_key: the publisher's.
+        target: the file to write.
+        overwrite: whether it may be replaced.
+        revocation_url: the address of the publisher's list; None leaves it as it is.
+
+    Returns:
+        The new generation.
+
+    Raises:
+        ValueError: the master key does not open the model, or no such address.
+        OSError: it cannot be written.
+    """
+    check_free(target, overwrite)
+    _old_key, parameters = open_as_owner(model, master_key)
+    before = model.description
+    description = dataclasses.replace(
+        before,
+        generation=before.generation + 1,
+        revocation_url=before.revocation_url if revocation_url is None else revocation_url,
+    )
+    key = derive_model_key(master_key, description.model_id, description.generation)
+    seal_model(target, description, model.public_parameters, parameters, key)
+    return description.generation
+
+
+def _list_before(path: Path, public_key: str) -> RevocationList | None:
+    if not path.exists():
+        return None
+    try:
+        return read_list_file(path, public_key)
+    except RevocationListError as error:
+        raise ValueError(
+            f"{path.name}: {error} Give the list that this signing key made, or a new file's name."
+        ) from None
