@@ -3,6 +3,7 @@
 #   make test   run all tests
 # And for whoever works on it:
 #   make check  look for faults in style, types and security without running anything
+#   make docs   render docs/ as a website into build/docs
 #   make audit  ask on the internet for known vulnerabilities of what is installed
 # Each makes .venv and installs what requirements/ lists, once.
 
@@ -12,8 +13,9 @@ RUN := $(VENV)/bin/python
 REFERENCE ?=
 MOVING ?=
 OUT ?= demo-results
+MERMAID := 11.12.0
 
-.PHONY: demo test check audit clean
+.PHONY: demo test check docs audit clean
 
 demo: $(VENV)/run.installed
 	@PYTHONPATH=AMIFusion $(RUN) -m AMIFusionLib.cli demo --out "$(OUT)" \
@@ -27,6 +29,16 @@ check: $(VENV)/check.installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m bandit --quiet --recursive --configfile pyproject.toml AMIFusion/AMIFusion.py AMIFusion/AMIFusionLib
+
+# Without --quiet, which would silence the warnings that --strict counts.
+docs: $(VENV)/docs.installed docs/mermaid.min.js
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
+# The script of the diagram, so that readers' browsers need not fetch it from elsewhere; without it Material does.
+docs/mermaid.min.js:
+	@mkdir -p build/mermaid && cd build/mermaid && npm pack --silent mermaid@$(MERMAID) >/dev/null 2>&1 \
+		&& tar xzf mermaid-$(MERMAID).tgz package/dist/mermaid.min.js && mv package/dist/mermaid.min.js ../../docs/ \
+		|| echo "make docs: npm did not give mermaid, so that browsers will fetch it for the architecture page." >&2
 
 # --strict, because without it pip-audit calls packages that it cannot look up free of known vulnerabilities.
 audit: $(VENV)/audit.installed
@@ -47,4 +59,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 clean:
-	rm -rf $(VENV) demo-results
+	rm -rf $(VENV) demo-results build docs/mermaid.min.js

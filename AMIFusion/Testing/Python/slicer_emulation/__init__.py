@@ -9,9 +9,9 @@
 
 Real: MRML, the logics of volumes, colors, transforms, plots, slices and layouts, `slicer.util`. Emulated on PySide6:
 `qt`, `ctk`, the qMRML widgets, `slicer.app`, `slicer.modules`, ScriptedLoadableModule, parameterNodeWrapper, i18n,
-SampleData, ScreenCapture, PyTorchUtils. What PythonQt refuses raises; what it swallows (an exception in a slot, a
-connection to a signal that does not exist) is also kept in `slot_errors` and `refused_connections`. No dialog ever
-blocks: see `dialogs`.
+SampleData, ScreenCapture, PyTorchUtils. Emulated in memory: `slicer.dicomDatabase` and DICOMLib. What PythonQt refuses
+raises; what it swallows (an exception in a slot, a connection to a signal that does not exist) is also kept in
+`slot_errors` and `refused_connections`. No dialog ever blocks: see `dialogs`.
 
 Known limits, beside the probes in known_differences.json:
 - Stricter than Slicer: no subclassing of Qt classes in Python, no plain integer where a method wants an enum, no
@@ -47,6 +47,7 @@ __all__ = [
     "open_module",
     "close_module",
     "process_events",
+    "exit_code",
     "set_testing",
     "set_pytorch_extension",
     "set_translations",
@@ -84,7 +85,16 @@ def install():
 
 
 def _add_modules(slicer):
-    from . import companions, ctk_widgets, mrml_widgets, parameter_node, qt_module, scripted_module, ui_loader
+    from . import (
+        companions,
+        ctk_widgets,
+        dicom_database,
+        mrml_widgets,
+        parameter_node,
+        qt_module,
+        scripted_module,
+        ui_loader,
+    )
     from .strict_objects import proxy_class
 
     added = {
@@ -96,6 +106,7 @@ def _add_modules(slicer):
         "slicer.parameterNodeWrapper": parameter_node.build(),
         "slicer.ScriptedLoadableModule": scripted_module.build(),
         "slicer.modulewidgets": types.ModuleType("slicer.modulewidgets"),
+        **dicom_database.build(),
     }
     sys.modules.update(added)
     for name, module in added.items():
@@ -107,6 +118,7 @@ def _add_modules(slicer):
         setattr(slicer, qt_class.__name__, proxy_class(qt_class))
     slicer.util.pip_install = companions.pip_install
     slicer.selfTests = {}
+    dicom_database.clear()
     set_pytorch_extension(True)
 
 
@@ -158,6 +170,11 @@ def process_events():
     _state.qt_application.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
 
 
+def exit_code():
+    """The exit code that the application was asked to end with, or None."""
+    return _state.app._exit_code
+
+
 def set_testing(testing):
     """What `slicer.app.testingEnabled()` says."""
     _state.app._testing = testing
@@ -206,7 +223,7 @@ def set_dark(dark):
 
 def reset():
     """As just started, with the same modules loaded: no panel, an empty scene, no settings, no records."""
-    from . import companions, settings
+    from . import companions, dicom_database, settings
 
     try:
         _state.modules.close_all()
@@ -218,6 +235,7 @@ def reset():
         process_events()
         settings.clear()
         companions.clear()
+        dicom_database.clear()
         if _state.dark:
             set_dark(False)
         set_pytorch_extension(True)

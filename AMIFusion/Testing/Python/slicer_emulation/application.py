@@ -38,6 +38,12 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
         return self._selector
 
 
+class qSlicerCoreCommandOptions(QtCore.QObject):
+    """What Slicer was started with, as far as `slicer.util.exit` asks."""
+
+    runPythonAndExit = Property(bool, lambda self: False, lambda self, _value: None)
+
+
 class qSlicerApplication(QtCore.QObject):
     """The application object."""
 
@@ -48,6 +54,7 @@ class qSlicerApplication(QtCore.QObject):
         super().__init__()
         self._qt, self._logics, self._io, self._modules = qt_application, logics, io_manager, module_manager
         self._main_window, self._testing = qSlicerMainWindow(), False
+        self._options, self._exit_code = qSlicerCoreCommandOptions(self), None
         self._layout_manager = qSlicerLayoutManager(self, self._main_window, logics)
         qt_signals.connect(self._main_window.moduleSelector(), "moduleSelected(QString)", module_manager.enter)
         qt_application.aboutToQuit.connect(self.aboutToQuit)
@@ -55,6 +62,14 @@ class qSlicerApplication(QtCore.QObject):
     def testingEnabled(self):
         """Whether Slicer was started with --testing."""
         return self._testing
+
+    def commandOptions(self):
+        """What Slicer was started with."""
+        return self._options
+
+    def exit(self, status=0):
+        """Ask the application to end; the emulation notes the exit code, see `slicer_emulation.exit_code`."""
+        self._exit_code = status
 
     def processEvents(self, *_flags):
         """Run what waits in the event loop."""
@@ -117,7 +132,7 @@ class qSlicerApplication(QtCore.QObject):
 
     def _reset(self):
         """As just started: not testing, no module open, no window but the main one."""
-        self._testing = False
+        self._testing, self._exit_code = False, None
         self._layout_manager._reset()
         self._main_window.moduleSelector().selectModule("Welcome")
         for widget in self._qt.topLevelWidgets():
