@@ -77,10 +77,44 @@ def registerViews():
 
 
 def loadHeadPhantom(source=None):
-    """Make the head phantom and show its MR; Sample Data calls it as a downloader, but nothing is downloaded."""
-    nodes = AMIFusionLogic().createHeadPhantom()
-    slicer.util.setSliceViewerLayers(background=nodes[1], fit=True)
+    """Make the head phantom and show its MR; Sample Data calls it as a downloader, but nothing is downloaded.
+
+    With a main window a dialog shows progress and lets the user cancel; then the list is empty and so is what it adds.
+    """
+    logic = AMIFusionLogic()
+    if slicer.util.mainWindow() is None or slicer.app.testingEnabled():
+        nodes = logic.createHeadPhantom()
+    else:
+        nodes = _finishedWithDialog(logic.headPhantomSteps())
+    if nodes:
+        slicer.util.setSliceViewerLayers(background=nodes[1], fit=True)
     return nodes
+
+
+def _finishedWithDialog(steps):
+    """Run the head phantom's steps under a dialog; gives its nodes, none if the user cancels."""
+    import qt
+
+    dialog = slicer.util.createProgressDialog(
+        labelText=_("Making the head phantom..."),
+        windowTitle=_("AMIFusion"),
+        # The rest of the window must not start another one meanwhile.
+        windowModality=qt.Qt.WindowModal,
+        autoClose=False,
+        autoReset=False,
+    )
+    try:
+        while not dialog.wasCanceled:
+            try:
+                dialog.setValue(int(100 * next(steps)))
+            except StopIteration as end:
+                return end.value
+            slicer.app.processEvents()
+        return []
+    finally:
+        steps.close()
+        dialog.close()
+        dialog.deleteLater()
 
 
 @parameterNodeWrapper
@@ -325,10 +359,24 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
 
         :return: list of vtkMRMLScalarVolumeNode.
         """
-        from AMIFusionLib.phantom.head import head_phantom
+        steps = self.headPhantomSteps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def headPhantomSteps(self):
+        """Make the head phantom step by step, for callers with an event loop of their own.
+
+        A generator: it yields how much is done, 0..1, and returns the list of nodes. It may be closed at any time; the
+        scene is then as it was.
+        """
+        from AMIFusionLib.phantom.head import head_phantom_steps
         from AMIFusionLib.phantom.nodes import add_phantom_volume
 
-        return [add_phantom_volume(slicer.mrmlScene, volume) for volume in head_phantom().values()]
+        volumes = yield from head_phantom_steps()
+        return [add_phantom_volume(slicer.mrmlScene, volume) for volume in volumes.values()]
 
 
 class AMIFusionTest(ScriptedLoadableModuleTest):

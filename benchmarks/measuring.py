@@ -29,6 +29,7 @@ _KINDS = (
     "preview.py",
     "panel.py",
     "align.py",
+    "phantom.py",
     "fuse_on_gpu.py",
     "edge_limit.py",
 )

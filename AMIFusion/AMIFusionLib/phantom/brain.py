@@ -5,15 +5,28 @@ Everything is in RAS millimeters: +x is the patient's right, +y anterior, +z sup
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import ndimage
+from collections.abc import Generator
+from dataclasses import dataclass
 
-from .shapes import Painting, Region, Space, joined
+import numpy as np
+
+from .folds import FoldNoise, Folds, squared_distance
+from .noise import Box, Noise
+from .shapes import WARP_REACH, Painting, Region, Space, bounds, box_between, inside, joined, outward
 from .skull import posterior_fossa_distance
 
 _RIM_MILLIMETERS = 2.6
 _CORTEX_MILLIMETERS = 2.9
-_FOLD_LENGTH = 3.3
+_NEAR = 2.0
+
+BRAIN = box_between((-75, -98, -88), (75, 90, 84))
+"""The part of the grid that holds the brain."""
+
+_CEREBELLUM = box_between((-62, -98, -84), (62, 12, 8))
+_CISTERNS = box_between((-56, -80, -88), (56, 56, 48))
+"""Beyond it the skull is nearer than the basal cisterns."""
+
+_CORE = box_between((-48, -72, -34), (48, 48, 40))
 
 LESION_CENTERS = {
     "calcification": (27.0, 36.0, 14.0),
@@ -25,27 +38,124 @@ LESION_CENTERS = {
 _BEDS = {"calcification": 9.0, "hot_lesion": 14.5}
 """How far the furrows keep from a lesion's center, in millimeters, so that it lies in nothing but white matter."""
 
+_LESION_SHAPES = {
+    "edema": ((15, 20, 13), 2.2, 2.0),
+    "hot_lesion": ((8.5, 9.5, 9), 0.7, 1.2),
+    "calcification": ((2.5, 2.8, 2.6), 0.2, 0.8),
+}
+"""Half axes, roughness and softness of the edge, all in millimeters."""
 
-def paint_brain(painting: Painting, space: Space, cavity: np.ndarray, rng: np.random.Generator) -> None:
-    """Paint all that lies within the skull.
+
+@dataclass(frozen=True)
+class BrainNoise:
+    """What differs between two brains.
+
+    Attributes:
+        centers: RAS millimeters of each lesion.
+        fissures: how the Sylvian fissure winds.
+        folds: of the cortex.
+        callosum: the width of the corpus callosum.
+        folia, finer_folia: how the cerebellum's leaves bend.
+        leaves: how deep they go.
+        tree: of the cerebellum's white matter.
+        lesions: each lesion's roughness.
+    """
+
+    centers: dict[str, np.ndarray]
+    fissures: tuple[Noise, Noise]
+    folds: FoldNoise
+    callosum: Noise
+    folia: Noise
+    finer_folia: Noise
+    leaves: Noise
+    tree: Noise
+    lesions: dict[str, Noise]
+
+    @classmethod
+    def steps(cls, space: Space) -> Generator[None, None, BrainNoise]:
+        """Draw it in steps."""
+        centers = {name: np.add(center, space.rng.uniform(-1.5, 1.5, 3)) for name, center in LESION_CENTERS.items()}
+        winding = yield from space.noise_steps(8, BRAIN)
+        fissures = (winding, (yield from space.noise_steps(8, BRAIN)))
+        folds = yield from FoldNoise.steps(space, BRAIN)
+        drawn = []
+        for length, box in ((9, BRAIN), (8, _CEREBELLUM), (3, _CEREBELLUM), (6, _CEREBELLUM), (4, _CEREBELLUM)):
+            drawn.append((yield from space.noise_steps(length, box)))
+        lesions = {}
+        for name in _LESION_SHAPES:
+            lesions[name] = yield from space.noise_steps(4, _lesion_box(name, centers[name]))
+        return cls(centers, fissures, folds, *drawn, lesions)
+
+
+class Brain:
+    """One head's brain: ``prepare`` every slab, go through ``folds.steps()``, then ``paint`` every slab.
 
     Args:
-        painting: receives the layers.
-        space: the grid.
-        cavity: ``skull.intracranial_distance`` on the whole grid.
-        rng: moves the lesions.
+        noise: what is this brain's own.
     """
-    centers = {name: np.add(center, rng.uniform(-1.5, 1.5, 3)) for name, center in LESION_CENTERS.items()}
-    brain = space.region((-75, -98, -88), (75, 90, 84))
-    depth = -cavity[brain.box] - _RIM_MILLIMETERS
-    painting.paint("csf", brain, cavity[brain.box])
-    canal = brain.tube([(0, -24, -54, 13), (0, -34, -92, 11)])
-    painting.paint("csf", brain, canal)
-    _paint_cerebrum(painting, space, brain, depth, centers)
-    _paint_cerebellum(painting, space, cavity)
-    _paint_deep_structures(painting, space)
-    _paint_dura(painting, brain, cavity[brain.box])
-    _paint_lesions(painting, space, centers)
+
+    def __init__(self, noise: BrainNoise) -> None:
+        self._noise = noise
+        shape = [s.stop - s.start for s in BRAIN]
+        self._cavity, self._surface = (np.empty(shape, np.float32) for _ in range(2))
+        self.folds = Folds(noise.folds, self._surface, BRAIN)
+
+    def prepare(self, painting: Painting, head: Region, cavity: np.ndarray, fossa: np.ndarray) -> None:
+        """Find the brain's surface in a slab, and paint the fluid around it.
+
+        Args:
+            painting: receives the layers.
+            head: the slab.
+            cavity: ``skull.intracranial_distance`` there.
+            fossa: ``skull.posterior_fossa_distance`` there.
+        """
+        brain = head.within(BRAIN)
+        if brain is None:
+            return
+        cavity, fossa = (distance[inside(brain.box, head.box)] for distance in (cavity, fossa))
+        at = inside(brain.box, BRAIN)
+        self._cavity[at] = cavity
+        surface = np.minimum(-cavity - _RIM_MILLIMETERS, _fissures(brain, self._noise), out=self._surface[at])
+        np.minimum(surface, fossa - 1.2, out=surface)
+        painting.paint("csf", brain, cavity)
+        painting.paint("csf", brain, brain.tube([(0, -24, -54, 13), (0, -34, -92, 11)]))
+
+    def part(self, slab: Box) -> Box | None:
+        """What of a slab of ``BRAIN`` may hold anything to paint; None where nothing does."""
+        inner = bounds(self._cavity[inside(slab, BRAIN)], _NEAR)
+        return None if inner is None else outward(inner, slab)
+
+    def paint(self, painting: Painting, brain: Region) -> None:
+        """Paint what lies within the skull.
+
+        Args:
+            painting: has received the skull and what ``prepare`` painted.
+            brain: ``part`` of a slab.
+        """
+        at = inside(brain.box, BRAIN)
+        cavity, fossa = self._cavity[at], posterior_fossa_distance(brain)
+        self._paint_cerebrum(painting, brain, self._surface[at])
+        cerebellum = brain.within(_CEREBELLUM)
+        if cerebellum is not None:
+            part = inside(cerebellum.box, brain.box)
+            _paint_cerebellum(painting, cerebellum, cavity[part], fossa[part], self._noise)
+        _paint_deep_structures(painting, brain.within(_CORE))
+        _paint_dura(painting, brain, cavity, fossa)
+        _paint_lesions(painting, brain, self._noise)
+
+    def _paint_cerebrum(self, painting: Painting, brain: Region, surface: np.ndarray) -> None:
+        centers = self._noise.centers
+        to_sulci = self.folds.distance(brain, centers.values())
+        for name, radius in _BEDS.items():
+            bed = squared_distance(brain, centers[name])
+            np.maximum(to_sulci, np.subtract(radius, np.sqrt(bed, out=bed), out=bed), out=to_sulci)
+        to_fluid = np.minimum(surface, to_sulci)
+        painting.paint("gray_matter", brain, -to_fluid)
+        painting.paint("white_matter", brain, _CORTEX_MILLIMETERS - to_fluid)
+        core = _callosal_distance(brain)
+        width = 12 + 3 * self._noise.callosum.read(brain.box)
+        callosum = np.maximum.reduce([np.abs(core + 3.4) - 3.2, -2 - brain.z, np.abs(brain.x) - width])
+        painting.paint("white_matter", brain, callosum)
 
 
 def _brainstem(brain: Region) -> np.ndarray:
@@ -60,11 +170,11 @@ def _callosal_distance(brain: Region) -> np.ndarray:
     return brain.ellipsoid((0, -5, 4), (90, 39, 25))
 
 
-def _fissures(space: Space, brain: Region) -> np.ndarray:
+def _fissures(brain: Region, noise: BrainNoise) -> np.ndarray:
     """The distance to the large clefts: between the hemispheres, Sylvian, and the basal cisterns."""
     side = np.abs(brain.x)
     midline = np.maximum(side - 1.5, -_callosal_distance(brain))
-    waves = [scale * space.noise(8, brain) for scale in (1.4, 1.8)]
+    waves = [scale * each.read(brain.box) for scale, each in zip((1.4, 1.8), noise.fissures)]
     y, z = brain.y + 3 * waves[1], brain.z + 1.5 * waves[0]
     level = 4 - 0.38 * (y - 4)
     beyond_opening = np.maximum.reduce([39 - side, np.abs(y - 3) - 33, np.zeros_like(side)])
@@ -72,82 +182,29 @@ def _fissures(space: Space, brain: Region) -> np.ndarray:
     outline = np.hypot((y - 4) / 23, (z - 4) / 14) - 1
     curve = side - 41.5 + waves[0] + 0.008 * np.minimum((y - 6) ** 2, 600)
     insula = np.hypot(curve, 14 * np.maximum(outline, 0)) - 1.1
-    around_stem = np.maximum(_brainstem(brain) - 3.5, brain.z + 3)
-    suprasellar = brain.ellipsoid((0, 10, -14), (13, 12, 7))
-    return np.minimum.reduce([midline, joined(opening, insula, 3), joined(around_stem, suprasellar, 4)])
+    clefts = np.minimum(midline, joined(opening, insula, 3))
+    part = brain.within(_CISTERNS)
+    if part is not None:
+        around_stem = np.maximum(_brainstem(part) - 3.5, part.z + 3)
+        suprasellar = part.ellipsoid((0, 10, -14), (13, 12, 7))
+        near = clefts[inside(part.box, brain.box)]
+        np.minimum(near, joined(around_stem, suprasellar, 4), out=near)
+    return clefts
 
 
-def _paint_cerebrum(painting: Painting, space: Space, brain: Region, depth: np.ndarray, centers: dict) -> None:
-    surface = np.minimum(depth, _fissures(space, brain))
-    surface = np.minimum(surface, posterior_fossa_distance(brain) - 1.2)
-    to_sulci = _sulci(space, brain, surface, centers)
-    for name, radius in _BEDS.items():
-        to_sulci = np.maximum(to_sulci, radius - np.sqrt(_squared_distance(brain, centers[name])))
-    to_fluid = np.minimum(surface, to_sulci)
-    painting.paint("gray_matter", brain, -to_fluid)
-    painting.paint("white_matter", brain, _CORTEX_MILLIMETERS - to_fluid)
-    core = _callosal_distance(brain)
-    width = 12 + 3 * space.noise(9, brain)
-    callosum = np.maximum.reduce([np.abs(core + 3.4) - 3.2, -2 - brain.z, np.abs(brain.x) - width])
-    painting.paint("white_matter", brain, callosum)
-
-
-def _sulci(space: Space, brain: Region, surface: np.ndarray, centers: dict) -> np.ndarray:
-    """The distance to the furrows of the cortex.
-
-    They are the sheets on which a noise changes its sign. The noise is read at the nearest point of the brain's
-    surface, so that a sheet goes straight in from there, as a furrow does.
-    """
-    smooth = ndimage.gaussian_filter(surface, 1.5)
-    inward = np.gradient(smooth)
-    fold = _folding_noise(space, brain, smooth, inward)
-    slope = _length(np.gradient(fold))
-    typical = float(slope.mean())
-    sheet = np.abs(fold) / np.maximum(slope, 0.8 * typical)
-    reach = 14.5 + 4 * space.noise(11, brain) - 4 * np.exp(-((brain.x / 15) ** 2))
-    for center in centers.values():
-        reach -= 9 * np.exp(-_squared_distance(brain, center) / (2 * 10.0**2))
-    # Half way between two surfaces the nearest point jumps from one to the other: no furrow gets near there.
-    jump = np.maximum(0.8 - _length(inward), 0) * (surface > 4)
-    reach -= 80 * ndimage.gaussian_filter(jump, 2.5)
-    beyond = np.maximum(surface - np.maximum(reach, 2), 0)
-    width = 0.55 + 0.9 * np.exp(-np.maximum(surface, 0) / 4)
-    return np.sqrt(sheet**2 + beyond**2) - width
-
-
-def _folding_noise(space: Space, brain: Region, depth: np.ndarray, inward: list[np.ndarray]) -> np.ndarray:
-    noise = space.noise(_FOLD_LENGTH) - 0.7 * space.noise(2 * _FOLD_LENGTH)
-    # The read goes past the surface, so that the two walls of the midline fissure do not read the same folds.
-    step = np.clip(depth, 0, 25) + 5
-    indices = np.indices(depth.shape, np.float32, sparse=True)
-    at = [
-        index + s.start + step * (0.35 * space.noise(20, brain) + 0.06 * space.noise(7, brain) - g)
-        for index, s, g in zip(indices, brain.box, inward)
-    ]
-    return ndimage.map_coordinates(noise, at, np.float32, order=1, mode="nearest")
-
-
-def _length(vector: list[np.ndarray]) -> np.ndarray:
-    return np.sqrt(sum(part * part for part in vector))
-
-
-def _squared_distance(region: Region, center) -> np.ndarray:
-    x, y, z = (float(c) for c in center)
-    return (region.x - x) ** 2 + (region.y - y) ** 2 + (region.z - z) ** 2
-
-
-def _paint_cerebellum(painting: Painting, space: Space, cavity: np.ndarray) -> None:
-    part = space.region((-62, -98, -84), (62, 12, 8))
+def _paint_cerebellum(
+    painting: Painting, part: Region, cavity: np.ndarray, fossa: np.ndarray, noise: BrainNoise
+) -> None:
     notch = part.ellipsoid((0, -90, -52), (4, 12, 24))
-    cerebellum = np.maximum(posterior_fossa_distance(part) + 1.6, cavity[part.box] + _RIM_MILLIMETERS + 0.5)
+    cerebellum = np.maximum(fossa + 1.6, cavity + _RIM_MILLIMETERS + 0.5)
     cerebellum = np.maximum.reduce([cerebellum, -notch, part.y + 22])
     rings = part.mirrored().ellipsoid((6, -28, -33), (30, 30, 24))
-    rings = rings + 1.6 * space.noise(8, part) + 0.8 * space.noise(3, part)
+    rings = rings + 1.6 * noise.folia.read(part.box) + 0.8 * noise.finer_folia.read(part.box)
     folia = 1.3 * np.abs(np.sin(np.pi * rings / 4.2)) - 0.45
-    folia = np.where(cerebellum > -10 - 2 * space.noise(6, part), folia, 9.0)
+    folia = np.where(cerebellum > -10 - 2 * noise.leaves.read(part.box), folia, 9.0)
     painting.paint("cerebellar_cortex", part, np.maximum(cerebellum, -folia))
     tree = part.mirrored().ellipsoid((15, -46, -38), (20, 18, 12)) + 2.6 * np.sin(np.pi * rings / 4.2)
-    painting.paint("white_matter", part, np.maximum(tree + space.noise(4, part), cerebellum + 4))
+    painting.paint("white_matter", part, np.maximum(tree + noise.tree.read(part.box), cerebellum + 4))
     stem = _brainstem(part)
     peduncles = part.mirrored().tube([(9, -24, -32, 7), (18, -40, -36, 7)])
     painting.paint("brainstem", part, np.minimum(stem, peduncles))
@@ -155,8 +212,9 @@ def _paint_cerebellum(painting: Painting, space: Space, cavity: np.ndarray) -> N
     painting.paint("csf", part, fourth)
 
 
-def _paint_deep_structures(painting: Painting, space: Space) -> None:
-    core = space.region((-48, -72, -34), (48, 48, 40))
+def _paint_deep_structures(painting: Painting, core: Region | None) -> None:
+    if core is None:
+        return
     both = core.mirrored()
     painting.paint("putamen", core, both.ellipsoid((27, 5, 3), (5.2, 16, 9.5), lean=-0.22))
     painting.paint("pallidum", core, both.ellipsoid((20, 2, 1), (4.2, 9.5, 6), lean=-0.28))
@@ -184,9 +242,8 @@ def _paint_deep_structures(painting: Painting, space: Space) -> None:
     painting.paint("csf", core, third)
 
 
-def _paint_dura(painting: Painting, brain: Region, cavity: np.ndarray) -> None:
+def _paint_dura(painting: Painting, brain: Region, cavity: np.ndarray, above: np.ndarray) -> None:
     core = brain.ellipsoid((0, -5, 4), (90, 44, 31))
-    above = posterior_fossa_distance(brain)
     falx = np.maximum.reduce([np.abs(brain.x) - 0.8, -core, cavity, 2 - above, -6 - brain.z])
     tent = np.maximum.reduce([np.abs(above - 0.3) - 0.8, cavity, 20 - np.hypot(brain.x, brain.y + 26), brain.y + 14])
     painting.paint("dura", brain, np.minimum(falx, tent))
@@ -194,17 +251,27 @@ def _paint_dura(painting: Painting, brain: Region, cavity: np.ndarray) -> None:
     painting.paint("venous_blood", brain, np.maximum.reduce([roof, -8 - brain.z, brain.y - 70]))
 
 
-def _paint_lesions(painting: Painting, space: Space, centers: dict) -> None:
+def _paint_lesions(painting: Painting, brain: Region, noise: BrainNoise) -> None:
     """All three lie in white matter only, whose clean surroundings make their contrast easy to measure.
 
     The edema, the largest, spreads between the fibers and stops at the cortex: hence its fingers.
     """
-    white = np.clip(2 * painting.fraction("white_matter") - 1, 0, 1)
-    for name, radii, roughness, softness in (
-        ("edema", (15, 20, 13), 2.2, 2.0),
-        ("hot_lesion", (8.5, 9.5, 9), 0.7, 1.2),
-        ("calcification", (2.5, 2.8, 2.6), 0.2, 0.8),
-    ):
-        part = space.region(centers[name] - 40, centers[name] + 40)
-        distance = part.ellipsoid(centers[name], radii) + roughness * space.noise(4, part)
-        painting.cover(name, part, np.clip(0.5 - distance / softness, 0, 1) * white[part.box])
+    painted = {}
+    for name, (radii, roughness, softness) in _LESION_SHAPES.items():
+        part = brain.within(_lesion_box(name, noise.centers[name]))
+        if part is None:
+            continue
+        distance = part.ellipsoid(noise.centers[name], radii) + roughness * noise.lesions[name].read(part.box)
+        inner = bounds(distance, softness / 2)
+        if inner is not None:
+            box = outward(inner, part.box)
+            white = np.clip(2 * painting.fraction(box, "white_matter") - 1, 0, 1)
+            painted[name] = box, np.clip(0.5 - distance[inner] / softness, 0, 1) * white
+    for name, (box, fraction) in painted.items():
+        painting.cover(name, box, fraction)
+
+
+def _lesion_box(name: str, center: np.ndarray) -> Box:
+    radii, roughness, softness = _LESION_SHAPES[name]
+    reach = np.add(radii, 6 * roughness + softness + WARP_REACH)
+    return box_between(center - reach, center + reach)

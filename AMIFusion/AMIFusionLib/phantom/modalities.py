@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from .noise import filter_matrix
+
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 
@@ -166,11 +168,11 @@ MODALITIES = {
 VOLUME_NAMES = tuple(MODALITIES)
 
 
-def blurred(values: np.ndarray, modality: Modality) -> np.ndarray:
-    """Values on the 1 mm grid after the modality's point spread."""
+def blur_matrices(modality: Modality, shape) -> list[np.ndarray] | None:
+    """The modality's point spread on a 1 mm grid of a shape, as a matrix for each axis; None where it has none."""
     if not modality.blur:
-        return values
-    return ndimage.gaussian_filter(values, modality.blur / _FWHM_PER_SIGMA, truncate=3)
+        return None
+    return [filter_matrix(count, modality.blur / _FWHM_PER_SIGMA, truncate=3) for count in shape]
 
 
 def noisy(values: np.ndarray, modality: Modality, rng: np.random.Generator) -> np.ndarray:

@@ -6,19 +6,73 @@ anterior commissure, in the middle of the head.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import dataclass
+
 import numpy as np
 
-from .shapes import Painting, Region, Space, joined
+from .noise import Noise
+from .shapes import Painting, Region, Space, box_between, grow, inside, joined
 
 _SCALP_MILLIMETERS = 6.0
 _SKIN_MILLIMETERS = 1.8
 
+_BASE = box_between((-75, -80, -88), (75, 80, 0))
+_AIR_SPACES = box_between((-55, 5, -88), (55, 112, 35))
+_FRONTAL = box_between((-40, 60, -30), (40, 114, 30))
+_ORBITS = box_between((-62, 5, -52), (62, 105, 6))
+_FACE = box_between((-92, -60, -88), (92, 114, 42))
+_NOSE = box_between((-52, 38, -88), (52, 114, 36))
+_EYES = box_between((-77, 24, -68), (77, 110, 18))
+_NECK = box_between((-92, -112, -88), (92, 80, 26))
+_EARS = box_between((-92, -62, -70), (92, 28, 22))
+_MUSCLES = box_between((-92, -112, -88), (92, 114, 48))
+"""Where each part may matter: around it by how far it blends into others and by how far the warp moves it."""
 
-def intracranial_distance(head: Region) -> np.ndarray:
+_NEAR = 16.0
+"""Nothing is painted further above the skin, in millimeters; the nasal cavity's bone reaches 8 below the nose."""
+
+
+@dataclass(frozen=True)
+class SkullNoise:
+    """What differs between the outsides of two heads, by what it roughens
+
+    Attributes:
+        thickness: the skull.
+        fat: the skin's inner side.
+        strands: the muscles.
+        tables: the compact bone around the marrow.
+        base: the marrow of the skull's base.
+        cells: the mastoid's air cells.
+        walls: the thin walls of ethmoid and nose.
+    """
+
+    thickness: Noise
+    fat: Noise
+    strands: Noise
+    tables: Noise
+    base: Noise
+    cells: Noise
+    walls: Noise
+
+    @classmethod
+    def steps(cls, space: Space) -> Generator[None, None, SkullNoise]:
+        """Draw it in steps."""
+        drawn = []
+        for length, box in ((14, None), (8, None), (4, None), (9, None), (5, _BASE), (2.2, _BASE), (3, _AIR_SPACES)):
+            drawn.append((yield from space.noise_steps(length, box)))
+        return cls(*drawn)
+
+
+def intracranial_distance(head: Region, fossa: np.ndarray) -> np.ndarray:
     """The distance to the space within the skull, negative inside.
 
     Not an ellipsoid: the vault is widest behind the middle, cut at the floor of the anterior fossa, and joined with
     the middle and posterior fossae.
+
+    Args:
+        head: part of the grid.
+        fossa: ``posterior_fossa_distance`` there.
     """
     narrowing = 1 + 0.0009 * (head.y + 18)
     vault = Region(head.box, np.abs(head.x) * narrowing, head.y, head.z)
@@ -26,7 +80,7 @@ def intracranial_distance(head: Region) -> np.ndarray:
     floor = -15 + 9 / (1 + np.exp((34 - head.y) / 6))
     cerebrum = -joined(-cerebrum, head.z - floor, 8)
     temporal = vault.ellipsoid((39, 10, -17), (27, 38, 22))
-    cavity = joined(joined(cerebrum, temporal, 10), posterior_fossa_distance(head), 6)
+    cavity = joined(joined(cerebrum, temporal, 10), fossa, 6)
     return -joined(-cavity, _petrous_distance(vault), 5)
 
 
@@ -40,59 +94,90 @@ def posterior_fossa_distance(head: Region) -> np.ndarray:
     return joined(head.ellipsoid((0, -50, -40), (54, 38, 33)), head.ellipsoid((0, -16, -40), (20, 21, 34)), 8)
 
 
-def paint_head(painting: Painting, space: Space, cavity: np.ndarray) -> None:
-    """Paint all that lies outside the brain's cavity.
+def paint_head(painting: Painting, head: Region, cavity: np.ndarray, noise: SkullNoise) -> None:
+    """Paint all of a slab that lies outside the brain's cavity.
 
     Args:
         painting: receives the layers.
-        space: the grid.
-        cavity: ``intracranial_distance`` on the whole grid.
+        head: the slab.
+        cavity: ``intracranial_distance`` there.
+        noise: of this head.
     """
-    head = space.region()
-    thickness = 6.6 + 0.7 * space.noise(14) + 2.0 * np.exp(-((head.y + 88) ** 2 + head.z**2) / 900)
-    thickness += 4.5 * np.exp(-(head.x**2) / 900 - (head.y - 84) ** 2 / 400 - (head.z + 2) ** 2 / 250)
-    skin = _paint_soft_tissue(painting, space, head, cavity - thickness)
-    _paint_skull(painting, space, head, cavity, thickness)
-    _paint_base(painting, space)
-    _paint_air_spaces(painting, space)
-    _paint_frontal_sinus(painting, space, cavity, thickness)
-    _paint_orbits(painting, space, skin)
+    bone = 0.7 * noise.thickness.read(head.box)
+    bone += 6.6
+    bone += 2.0 * np.exp(((head.y + 88) ** 2 + head.z**2) * (-1 / 900))
+    bone += 4.5 * np.exp(-(head.x**2) / 900 - (head.y - 84) ** 2 / 400 - (head.z + 2) ** 2 / 250)
+    skull = np.subtract(cavity, bone, out=bone)
+    skin = _skin_distance(head.mirrored(), skull)
+    whole, head = head, head.narrowed(skin, _NEAR)
+    if head is None:
+        return
+    cavity, skull, skin = (distance[inside(head.box, whole.box)] for distance in (cavity, skull, skin))
+    _paint_soft_tissue(painting, head, skin, noise)
+    _paint_skull(painting, head, cavity, skull, noise)
+    _paint_base(painting, head.within(_BASE), noise)
+    _paint_air_spaces(painting, head.within(_AIR_SPACES), noise)
+    _paint_frontal_sinus(painting, head, cavity, skull)
+    _paint_orbits(painting, head, skin)
 
 
-def _paint_soft_tissue(painting: Painting, space: Space, head: Region, skull: np.ndarray) -> np.ndarray:
-    """Returns the distance to the skin's surface, negative inside."""
-    both = head.mirrored()
+def _skin_distance(both: Region, skull: np.ndarray) -> np.ndarray:
+    """The distance to the skin's surface, negative inside; further from it than ``_NEAR`` only a large number."""
     skin = skull - _SCALP_MILLIMETERS
-    nose = both.tube([(0, 83, -14, 6), (0, 92, -46, 12)])
-    face = joined(joined(both.ellipsoid((0, 34, -56), (64, 52, 62)), nose, 12), _eyelids(both), 6)
-    neck = both.ellipsoid((0, -34, -92), (60, 62, 66))
-    skin = joined(joined(skin, face, 16), neck, 24)
-    ear = both.ellipsoid((79, -17, -24), (3.2, 17, 29), lean=-0.35)
-    skin = joined(skin, ear, 4)
-    painting.paint("skin", head, skin)
-    painting.paint("fat", head, skin + _SKIN_MILLIMETERS + 0.4 * space.noise(8))
-    painting.paint("skin", head, np.minimum(ear + 0.4, nose + 3))
-    strands = 1.6 * space.noise(4)
-    deep = np.maximum(skin + 5.5 + 0.8 * strands, head.z + 28 + 0.25 * np.abs(head.y) + 2 * strands)
-    temporalis = np.maximum(both.ellipsoid((64, 22, -14), (15, 30, 42)), skin + 3.6)
-    painting.paint("muscle", head, np.minimum(deep, temporalis) + 0.5 * strands)
+    grow(skin, both, _FACE, _face_distance, 16)
+    grow(skin, both, _NECK, lambda part: part.ellipsoid((0, -34, -92), (60, 62, 66)), 24)
+    grow(skin, both, _EARS, _ear_distance, 4)
     return skin
+
+
+def _face_distance(right: Region) -> np.ndarray:
+    face = right.ellipsoid((0, 34, -56), (64, 52, 62))
+    grow(face, right, _NOSE, _nose_distance, 12)
+    grow(face, right, _EYES, _eyelids, 6)
+    return face
+
+
+def _nose_distance(right: Region) -> np.ndarray:
+    return right.tube([(0, 83, -14, 6), (0, 92, -46, 12)])
+
+
+def _ear_distance(right: Region) -> np.ndarray:
+    return right.ellipsoid((79, -17, -24), (3.2, 17, 29), lean=-0.35)
+
+
+def _paint_soft_tissue(painting: Painting, head: Region, skin: np.ndarray, noise: SkullNoise) -> None:
+    painting.paint("skin", head, skin)
+    painting.paint("fat", head, skin + _SKIN_MILLIMETERS + 0.4 * noise.fat.read(head.box))
+    for box, piece, thickness in ((_EARS, _ear_distance, 0.4), (_NOSE, _nose_distance, 3)):
+        part = head.within(box)
+        if part is not None:
+            painting.paint("skin", part, piece(part.mirrored()) + thickness)
+    part = head.within(_MUSCLES)
+    if part is None:
+        return
+    skin = skin[inside(part.box, head.box)]
+    strands = 1.6 * noise.strands.read(part.box)
+    deep = np.maximum(skin + 5.5 + 0.8 * strands, part.z + 28 + 0.25 * np.abs(part.y) + 2 * strands)
+    temporalis = np.maximum(part.mirrored().ellipsoid((64, 22, -14), (15, 30, 42)), skin + 3.6)
+    painting.paint("muscle", part, np.minimum(deep, temporalis) + 0.5 * strands)
 
 
 def _eyelids(right: Region) -> np.ndarray:
     return right.ellipsoid((32, 66, -25), (15, 14.5, 14))
 
 
-def _paint_skull(painting: Painting, space: Space, head: Region, cavity: np.ndarray, thickness: np.ndarray) -> None:
-    painting.paint("cortical_bone", head, cavity - thickness)
-    tables = 1.9 + 0.35 * space.noise(9)
-    marrow = np.maximum(cavity - thickness + tables, tables - cavity)
+def _paint_skull(painting: Painting, head: Region, cavity: np.ndarray, skull: np.ndarray, noise: SkullNoise) -> None:
+    painting.paint("cortical_bone", head, skull)
+    tables = 1.9 + 0.35 * noise.tables.read(head.box)
+    marrow = np.maximum(skull + tables, tables - cavity)
     marrow = np.maximum(marrow, -2 - head.z)
     painting.paint("diploe", head, marrow)
 
 
-def _paint_base(painting: Painting, space: Space) -> None:
-    base = space.region((-75, -80, -88), (75, 80, 0)).mirrored()
+def _paint_base(painting: Painting, part: Region | None, noise: SkullNoise) -> None:
+    if part is None:
+        return
+    base = part.mirrored()
     petrous = _petrous_distance(base)
     mastoid = base.ellipsoid((57, -28, -46), (10, 13, 20))
     sphenoid = base.ellipsoid((0, 22, -28), (24, 20, 13))
@@ -100,20 +185,21 @@ def _paint_base(painting: Painting, space: Space) -> None:
     wing = base.tube([(14, 30, -14, 4), (44, 42, -16, 4)])
     bone = np.minimum.reduce([joined(petrous - 1, mastoid, 6), sphenoid, clivus, wing])
     painting.paint("cortical_bone", base, bone)
-    painting.paint("diploe", base, bone + 3 + space.noise(5, base))
+    painting.paint("diploe", base, bone + 3 + noise.base.read(base.box))
     jaw = base.tube([(48, 8, -44, 4), (46, 10, -90, 6)])
     arch = base.tube([(56, -8, -36, 3.5), (64, 24, -38, 3), (52, 56, -40, 6)])
     painting.paint("cortical_bone", base, np.minimum(jaw, arch))
     canal = base.tube([(80, -13, -31, 3.2), (46, -13, -31, 3.0)])
     painting.paint("cortical_bone", base, np.maximum(canal - 2, base.x - 64))
-    cells = np.maximum(mastoid + 3, 1.8 * space.noise(2.2, base))
+    cells = np.maximum(mastoid + 3, 1.8 * noise.cells.read(base.box))
     painting.paint("air", base, np.minimum(canal, cells), softness=0.9)
 
 
-def _paint_air_spaces(painting: Painting, space: Space) -> None:
-    face = space.region((-55, 5, -88), (55, 112, 35))
+def _paint_air_spaces(painting: Painting, face: Region | None, noise: SkullNoise) -> None:
+    if face is None:
+        return
     both = face.mirrored()
-    walls = 1.5 * space.noise(3, face)
+    walls = 1.5 * noise.walls.read(face.box)
     ethmoid = np.maximum(both.ellipsoid((0, 53, -23), (12, 30, 15)), np.abs(face.x) - 11.5)
     maxillary = both.ellipsoid((29, 56, -60), (14, 18, 17))
     nasal = both.ellipsoid((0, 66, -62), (13, 30, 20))
@@ -129,17 +215,22 @@ def _paint_air_spaces(painting: Painting, space: Space) -> None:
     painting.paint("air", face, np.maximum(nasal + 2, np.maximum(1.4 - np.abs(face.x), walls - 1.2)))
 
 
-def _paint_frontal_sinus(painting: Painting, space: Space, cavity: np.ndarray, thickness: np.ndarray) -> None:
-    face = space.region((-40, 60, -30), (40, 114, 30))
-    depth, bone = cavity[face.box], thickness[face.box]
+def _paint_frontal_sinus(painting: Painting, head: Region, cavity: np.ndarray, skull: np.ndarray) -> None:
+    face = head.within(_FRONTAL)
+    if face is None:
+        return
+    at = inside(face.box, head.box)
     wings = np.minimum(face.ellipsoid((9, 84, -3), (12, 20, 14)), face.ellipsoid((-10, 84, -6), (9, 20, 11)))
-    painting.paint("air", face, np.maximum.reduce([2.2 - depth, depth - bone + 2.4, wings]))
+    painting.paint("air", face, np.maximum.reduce([2.2 - cavity[at], skull[at] + 2.4, wings]))
 
 
-def _paint_orbits(painting: Painting, space: Space, skin: np.ndarray) -> None:
+def _paint_orbits(painting: Painting, head: Region, skin: np.ndarray) -> None:
     """Painted once for both sides; the eyes look forward (+y)."""
-    orbits = space.region((-62, 5, -52), (62, 105, 6)).mirrored()
-    under_skin = skin[orbits.box] + _SKIN_MILLIMETERS
+    part = head.within(_ORBITS)
+    if part is None:
+        return
+    orbits = part.mirrored()
+    under_skin = skin[inside(part.box, head.box)] + _SKIN_MILLIMETERS
     cone = orbits.tube([(13, 24, -23, 4), (22, 43, -24, 13), (32, 64, -25, 17.5), (34, 80, -25, 18)])
     painting.paint("cortical_bone", orbits, np.maximum.reduce([cone - 2.4, orbits.y - 74, under_skin + 3]))
     painting.paint("fat", orbits, np.maximum(cone, under_skin))
