@@ -13,10 +13,10 @@ import slicer
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
-from AMIFusionLib.cli.picture import comparison_picture
 from AMIFusionLib.fusion_job import FusionJob
 from AMIFusionLib.phantom import HeadModel, PhantomVolume, head_phantom
 from AMIFusionLib.phantom.nodes import add_phantom_volume
+from AMIFusionLib.volumes.picture import comparison_picture
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,6 +12,7 @@ except ModuleNotFoundError:
 from .align import align
 from .attack import attack
 from .average import average
+from .batch import batch
 from .demo import demo
 from .evaluate import evaluate
 from .failures import EXIT_CODES
@@ -31,6 +32,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 application.command(epilog=EXIT_CODES)(fuse)
+application.command(epilog=EXIT_CODES)(batch)
 application.command(epilog=EXIT_CODES)(align)
 application.command(epilog=EXIT_CODES)(phantom)
 application.add_typer(publisher_commands, name="publisher")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from AMIFusionLib.volumes.scene import new_scene, write_transform
+
 from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
-from .scene import new_scene, write_transform
 from .volumes import Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
 
 TRANSFORM_SUFFIXES = (".h5", ".tfm", ".txt", ".mat")

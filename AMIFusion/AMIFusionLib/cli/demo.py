@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.volumes.paths import source_path
+from AMIFusionLib.volumes.scene import new_scene
+
 from .failures import explained
-from .scene import new_scene
-from .volumes import source_path
 
 if TYPE_CHECKING:
     from AMIFusionLib.fusion_job import FusionJob
@@ -39,8 +40,7 @@ def _run(reference, moving, out: Path) -> None:
     from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
     from AMIFusionLib.fusion_job import FusionJob
     from AMIFusionLib.volumes.files import save_volume
-
-    from .picture import comparison_picture
+    from AMIFusionLib.volumes.picture import comparison_picture
 
     out.mkdir(parents=True, exist_ok=True)
     model = read_model(MODEL_PATH)

@@ -23,8 +23,8 @@ UNLICENSED = 3
 """Of a fusion that was done without a valid license, so that its result is marked."""
 
 EXIT_CODES = (
-    f"Exit codes: {DONE} done; {FAILED} failed, nothing was written; {WRONG_USE} wrong use; {UNLICENSED} done, but "
-    "without a valid license: the result is marked (only fuse)."
+    f"Exit codes: {DONE} done; {FAILED} failed, nothing was written (batch: some pairs failed); {WRONG_USE} wrong use; "
+    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch)."
 )
 
 
@@ -41,7 +41,7 @@ def explained(report: Report | None = None) -> Iterator[None]:
             warnings.filterwarnings("ignore", module="pydicom")
             yield
     except ModuleNotFoundError as error:
-        extras = "amifusion[cli,mrml,training,evaluation]"
+        extras = "amifusion[cli,mrml,batch,training,evaluation]"
         _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
     except (ValueError, OSError) as error:
         _end(str(error), report)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from AMIFusionLib.volumes.scene import new_scene, read_transform, show_colors
+
 from .failures import DONE, UNLICENSED, explained
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
-from .scene import new_scene, read_transform, show_colors
 from .volumes import (
     Destination,
     FileFormat,

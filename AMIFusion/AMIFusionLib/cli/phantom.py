@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from AMIFusionLib.volumes.scene import new_scene
+
 from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
-from .scene import new_scene
 from .volumes import SUFFIXES, Format
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from AMIFusionLib.volumes.paths import source_path
+
 from .report import Report
 
 Format = Literal["nrrd", "nifti", "metaimage", "dicom"]
@@ -44,14 +46,6 @@ class Destination:
 
     path: Path
     is_dicom: bool
-
-
-def source_path(text: str) -> tuple[Path, str]:
-    """A volume's path, and the series that is named behind a #; a file with a # in its name is taken as it is."""
-    if Path(text).exists() or "#" not in text:
-        return Path(text), ""
-    path, _, series = text.rpartition("#")
-    return Path(path), series
 
 
 def read_source(scene, text: str, report: Report):

@@ -7,12 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import typer
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.cli.__main__ import application
+from distributed import Client, LocalCluster
 from test_cli_volumes import dicom_pair, quick_phantom  # noqa: F401 (fixtures)
 from typer.testing import CliRunner
 
@@ -20,8 +22,11 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
 LOOP = re.search(r"^for .*?^done$", SHELL, re.DOTALL | re.MULTILINE).group(0)
-NOT_RUN = ("--install-completion",)
-"""It changes the shell of whoever runs the tests."""
+NOT_RUN = ("--install-completion", "--scheduler")
+"""The first changes the shell of whoever runs the tests, the second wants several machines."""
+
+WRITES = ("--out", "--resampled")
+TABLE = "\n".join(line for line in SHELL.splitlines() if line.startswith("printf "))
 
 
 def examples():
@@ -42,16 +47,28 @@ def desk(scene, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(EVALUATION_LICENSE_PATH, "my.license")
     shutil.copy(MODEL_PATH, "my-model.amif")
+    subprocess.run(["sh", "-c", TABLE], check=True)
     return tmp_path
 
 
-def test_every_example_works(desk, quick_phantom):  # noqa: F811
+@contextmanager
+def workers_in_threads(count):
+    """Workers of this process instead of new ones, which take seconds to start."""
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=count, threads_per_worker=1, **options) as cluster, Client(cluster) as client:
+        yield client
+
+
+def test_every_example_works(desk, quick_phantom, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("AMIFusionLib.batch.cluster.local_workers", workers_in_threads)
     commands = list(examples())
-    assert {command[0] for command, _ in commands} == {"phantom", "fuse", "align", "model", "license"}
+    assert {command[0] for command, _ in commands} == {"phantom", "fuse", "align", "batch", "model", "license"}
     for command, code in commands:
         outcome = CliRunner().invoke(application, command)
         assert outcome.exit_code == code, (command, outcome.output)
-    for name in re.findall(r"--(?:out|resampled) ([\w./-]+)", SHELL.replace(LOOP, "")):
+    written = [word for command, _ in commands for option, word in zip(command, command[1:]) if option in WRITES]
+    assert len(written) >= len(commands) - 3
+    for name in written:
         assert (desk / name).exists(), name
 
 
@@ -72,7 +89,7 @@ def test_page_and_help_name_the_same_exit_codes():
 
     listed = re.findall(r"^\| (\d) \| (.*?) \|$", PAGE, re.MULTILINE)
     assert [int(code) for code, _ in listed] == [DONE, FAILED, WRONG_USE, UNLICENSED]
-    for command in ([], ["fuse"], ["align"], ["phantom"]):
+    for command in ([], ["fuse"], ["batch"], ["align"], ["phantom"]):
         shown = " ".join(CliRunner().invoke(application, [*command, "--help"], env={"COLUMNS": "300"}).output.split())
         assert EXIT_CODES in shown.replace("│ ", ""), command
 
@@ -86,7 +103,13 @@ def commands_below(command, name="amifusion"):
 
 def test_every_command_and_option_has_help():
     found = dict(commands_below(typer.main.get_command(application)))
-    assert {"amifusion fuse", "amifusion align", "amifusion phantom", "amifusion model inspect"} <= found.keys()
+    assert {
+        "amifusion fuse",
+        "amifusion batch",
+        "amifusion align",
+        "amifusion phantom",
+        "amifusion model inspect",
+    } <= found.keys()
     for name, command in found.items():
         assert command.help, name
         for parameter in command.params:

@@ -47,7 +47,7 @@ def fuse_to_series(scene, tmp_path, model, issue):
     def fuse(reference, moving, licensed=True, color=False, patient=None):
         pair = [read_volume(scene, path) for path in (reference, moving)]
         if color:
-            from AMIFusionLib.cli.scene import show_colors
+            from AMIFusionLib.volumes.scene import show_colors
 
             show_colors(scene, pair[1].node, "PET-Heat")
         job = FusionJob(pair[0].node, pair[1].node, model, authorize(model, issue() if licensed else None))

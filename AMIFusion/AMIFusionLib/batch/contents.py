@@ -1,0 +1,83 @@
+"""What a result depends on, as one hash: contents of files, options, model and version; not where the files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from AMIFusionLib import __version__
+from AMIFusionLib.volumes.paths import source_path
+
+from .pairs import Pair
+
+_CHUNK = 1 << 20
+_HEADERS = (".nhdr", ".mhd", ".hdr")
+"""Of files whose voxels lie in other files."""
+
+_OPTIONS = (
+    "plane", "window", "balance", "reference_window", "moving_window", "colors", "gray", "patient_id", "patient_name",
+)  # fmt: skip
+
+
+def inputs_hash(pair: Pair, model_sha256: str) -> str:
+    """Hash all that decides what a fusion makes, beside the license.
+
+    Args:
+        pair: the pair.
+        model_sha256: of the model file.
+
+    Returns:
+        SHA-256, hexadecimal.
+
+    Raises:
+        OSError: a source is missing or cannot be read.
+    """
+    options = {name: value for name, value in asdict(pair).items() if name in _OPTIONS}
+    total = hashlib.sha256(json.dumps([__version__, model_sha256, options], sort_keys=True).encode())
+    for text in (pair.reference, pair.moving, pair.transform):
+        # Each part has a known length, so that nothing can move from one into the next.
+        total.update(_source_hash(text) if text else bytes(hashlib.sha256().digest_size))
+    return total.hexdigest()
+
+
+def _source_hash(text: str) -> bytes:
+    path, series = source_path(text)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    total = hashlib.sha256(series.encode() + b"\0")
+    for file in _files(path):
+        name = os.path.relpath(file, path) if path.is_dir() else file.suffix
+        total.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+        total.update(_file_hash(file))
+    return total.digest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file())
+        return
+    yield path
+    if path.suffix.lower() in _HEADERS:
+        yield from _beside(path)
+
+
+def _beside(header: Path) -> Iterator[Path]:
+    """Files that a header names or shares its name with; all of its folder where it names them by a pattern."""
+    text = header.read_bytes()
+    has_pattern = b"%" in text or b"LIST" in text
+    for file in sorted(header.parent.iterdir()):
+        is_named = file.name.encode("utf-8", "surrogateescape") in text or file.stem == header.stem
+        if file != header and file.is_file() and (is_named or has_pattern):
+            yield file
+
+
+def _file_hash(path: Path) -> bytes:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+    return total.digest()

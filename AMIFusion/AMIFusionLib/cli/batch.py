@@ -1,0 +1,149 @@
+"""``amifusion batch``: a table of pairs to as many results, on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .failures import DONE, FAILED, UNLICENSED, explained
+from .options import AsJson, existing_file
+from .report import Report, progress_bar
+from .volumes import SUFFIXES, Format
+
+if TYPE_CHECKING:
+    from AMIFusionLib.batch.run import BatchEnd, BatchPlan
+    from AMIFusionLib.batch.work import Outcome
+
+
+def batch(
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, metavar="PAIRS.CSV", help="Columns reference and moving, as fuse takes them; "
+            "if you like name, plane, window, balance, reference_window, moving_window, colors, gray, transform, "
+            "patient_id, patient_name. Relative paths start at this file.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for results, thumbnails and reports.")],
+    license_file: Annotated[
+        Path | None, typer.Option("--license", exists=True, dir_okay=False, envvar="AMIFUSION_LICENSE",
+                                  help="License file for clean results; without one they are marked.")
+    ] = None,
+    model: Annotated[Path | None, existing_file("Model file, *.amif; by default the bundled one.")] = None,
+    file_format: Annotated[Format, typer.Option("--format", help="What the results are written as.")] = "nrrd",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine, a pair each; by default one for each core.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each worker.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use the workers of a Dask scheduler, as tcp://host:8786.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps; on each worker.")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Fuse also what is done, and replace what no batch wrote.")
+    ] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the program a pair failed.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Fuse many pairs. Run it again to go on: what is done, from the same contents and options, is skipped."""
+    if scheduler and workers:
+        raise typer.BadParameter("Choose --workers on this machine or the --scheduler of others.")
+    report = Report("batch", as_json)
+    with explained(report):
+        from AMIFusionLib.batch import cluster
+        from AMIFusionLib.batch.pairs import read_pairs
+        from AMIFusionLib.batch.results import ResultsFolder
+        from AMIFusionLib.batch.run import BatchPlan
+        from AMIFusionLib.bundled import MODEL_PATH
+
+        read = read_pairs(pairs)
+        model, license_file = (model or MODEL_PATH).resolve(), license_file and license_file.resolve()
+        problem = _announce(model, license_file, report)
+        results = ResultsFolder(out.resolve(), SUFFIXES.get(file_format, ""))
+        if scheduler:
+            connect = lambda: cluster.workers_of(scheduler)  # noqa: E731
+        else:
+            count = workers or cluster.usual_workers(len(read))
+            threads = threads or cluster.usual_threads(count)
+            connect = lambda: cluster.local_workers(count)  # noqa: E731
+        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback)
+        _finish(report, plan, _run(plan, connect, report, problem))
+
+
+def _announce(model: Path, license_file: Path | None, report: Report) -> str:
+    """Tell model and license before the work; gives what is wrong with the license."""
+    from AMIFusionLib.authorization.authorize import authorize
+    from AMIFusionLib.authorization.model_file import read_model
+
+    sealed = read_model(model)
+    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
+    authorization = authorize(sealed, text)
+    licensee = authorization.license.licensee if authorization.license else None
+    report.say(f"Model:     {sealed.description.title}")
+    report.say(f"License:   {f'of {licensee}' if licensee else 'none that is valid: results are marked'}")
+    if authorization.problem:
+        report.warn(authorization.problem)
+    return authorization.problem
+
+
+def _run(plan: BatchPlan, connect, report: Report, problem: str) -> BatchEnd:
+    from AMIFusionLib.batch.run import run_batch
+
+    told, ended = {problem, ""}, 0
+    with progress_bar("Fusing pairs") as show:
+
+        def tell(outcome: Outcome) -> None:
+            nonlocal ended
+            ended += 1
+            show(ended / len(plan.pairs))
+            sentences = [outcome.problem, *outcome.warnings] if outcome.state != "kept" else []
+            for sentence in filter(None, sentences):
+                report.warn(f"{outcome.pair.name} (row {outcome.pair.row}): {sentence}")
+            if outcome.license_problem not in told:
+                told.add(outcome.license_problem)
+                report.warn(outcome.license_problem)
+            if outcome.traceback:
+                typer.echo(outcome.traceback, err=True)
+
+        return run_batch(plan, connect, tell)
+
+
+def _finish(report: Report, plan: BatchPlan, end: BatchEnd) -> None:
+    from AMIFusionLib.batch.report import CSV, HTML
+    from AMIFusionLib.batch.work import FAILED as PAIR_FAILED
+    from AMIFusionLib.batch.work import FUSED, KEPT, NOT_DONE
+
+    counts = {state: end.count(state) for state in (FUSED, KEPT, PAIR_FAILED, NOT_DONE)}
+    if end.is_interrupted:
+        report.warn(f"Interrupted: {counts[NOT_DONE]} pairs are not done. Run the same command again to go on.")
+    report.say("Pairs:     " + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    if end.marked:
+        report.say(f"Marked:    {end.marked} results, made without a valid license")
+    report.say(f"Report:    {plan.results.path / HTML}")
+    is_bad = counts[PAIR_FAILED] or counts[NOT_DONE]
+    report.finish(
+        FAILED if is_bad else UNLICENSED if end.marked else DONE,
+        out=str(plan.results.path),
+        report={"html": str(plan.results.path / HTML), "csv": str(plan.results.path / CSV)},
+        counts=counts,
+        marked=end.marked,
+        interrupted=end.is_interrupted,
+        pairs=[_facts(plan, outcome) for outcome in end.outcomes],
+    )
+
+
+def _facts(plan: BatchPlan, outcome: Outcome) -> dict:
+    return {
+        "row": outcome.pair.row,
+        "name": outcome.pair.name,
+        "state": outcome.state,
+        "out": str(plan.results.result(outcome.pair.name)) if outcome.is_done else None,
+        "marked": outcome.is_marked if outcome.is_done else None,
+        "licensee": outcome.licensee,
+        "seconds": round(outcome.seconds, 3),
+        "device": outcome.device or None,
+        "problem": outcome.problem or None,
+        "warnings": list(outcome.warnings),
+    }
