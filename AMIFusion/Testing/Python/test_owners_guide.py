@@ -108,11 +108,12 @@ def test_the_guide_names_every_option_of_the_tables():
         assert f"`{column}`" in GUIDE
 
 
-def test_readme_shows_commands_that_exist():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shell = "".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)).replace("\\\n", " ")
-    lines = [line for line in shell.splitlines() if line.startswith("amifusion")]
-    assert any("publisher new" in line for line in lines)
+def test_pages_show_commands_that_exist():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    blocks = [re.findall(r"```(?:sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL) for page in pages]
+    shell = "".join("".join(each) for each in blocks).replace("\\\n", " ")
+    lines = [line.strip() for line in shell.splitlines() if re.match(r"\s*amifusion [a-z]", line)]
+    assert len(lines) > 20 and any("publisher new" in line for line in lines)
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
         depth = 2 if words[0] in ("license", "model", "publisher") else 1
