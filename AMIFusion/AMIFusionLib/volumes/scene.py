@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..translation import tr as _
+
 
 def new_scene():
     """An empty scene with Slicer's color tables, which give PET its colors; it becomes the current one."""
@@ -31,7 +33,7 @@ def show_colors(scene, node, name: str) -> None:
     import slicer
 
     if not isinstance(node, slicer.vtkMRMLScalarVolumeNode) or isinstance(node, slicer.vtkMRMLVectorVolumeNode):
-        raise ValueError(f"'{node.GetName()}' is in color already. Leave --colors out.")
+        raise ValueError(_("'{name}' is in color already. Leave --colors out.").format(name=node.GetName()))
     tables = [
         table for table in slicer.util.getNodesByClass("vtkMRMLColorNode", scene=scene) if table.GetScalarsToColors()
     ]
@@ -40,7 +42,7 @@ def show_colors(scene, node, name: str) -> None:
             node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
             return
     names = ", ".join(sorted({table.GetName() for table in tables}))
-    raise ValueError(f"There is no color table '{name}'. Choose one of: {names}.")
+    raise ValueError(_("There is no color table '{name}'. Choose one of: {names}.").format(name=name, names=names))
 
 
 def read_transform(scene, path):
@@ -61,7 +63,8 @@ def read_transform(scene, path):
         node.UnRegister(None)
         if path.is_file() and storage.ReadData(node):
             return scene.AddNode(node)
-    raise OSError(f"{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
+    sentence = _("{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
+    raise OSError(sentence.format(path=path))
 
 
 def write_transform(node, path) -> None:
@@ -78,4 +81,5 @@ def write_transform(node, path) -> None:
     with whole(path) as place:
         storage.SetFileName(str(place))
         if not storage.WriteData(node):
-            raise OSError(f"{path} cannot be written. Check the folder and the space on the disk.")
+            sentence = _("{path} cannot be written. Check the folder and the space on the disk.")
+            raise OSError(sentence.format(path=path))

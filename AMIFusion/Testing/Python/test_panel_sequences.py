@@ -148,6 +148,7 @@ class PanelUser(RuleBasedStateMachine):
         assert not self.panel.is_busy
         assert self.ui.fuseButton.text in {
             "Fuse", "Select a reference volume", "Select a second volume", "Select two different volumes",
+            "Select another output", "Select volumes that can be fused",
         }  # fmt: skip
         for node in self.slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
             assert node.GetImageData() is not None, node.GetName()

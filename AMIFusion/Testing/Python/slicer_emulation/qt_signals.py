@@ -15,10 +15,19 @@ from . import strict_objects
 from .records import record_slot_error
 
 _connections = {}
+_known_signatures = {}
 
 
 def signatures(qt_object, name):
     """Signatures of the signals of that name, the longest first; emulated widgets give Slicer's C++ ones."""
+    key = type(qt_object), qt_object.metaObject().className(), name
+    # Every attribute that is read asks for this, and a class has hundreds of methods.
+    if key not in _known_signatures:
+        _known_signatures[key] = _signatures(qt_object, name)
+    return list(_known_signatures[key])
+
+
+def _signatures(qt_object, name):
     declared = getattr(type(qt_object), "SLICER_SIGNALS", {})
     found = [signature for signature in declared if signature.split("(")[0] == name]
     meta = qt_object.metaObject()
