@@ -32,6 +32,7 @@ class LicensedWeights:
     detail: float = 5.0
     overshoot: float = 0.0
     pattern: float = 0.0
+    checkerboard: float = 0.0
     intensity: float = 0.5
     tolerated_artifacts: float = 0.035
     contrast_goal: float = 1.08

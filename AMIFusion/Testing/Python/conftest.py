@@ -195,6 +195,17 @@ def head_model():
     return HeadModel(0)
 
 
+@pytest.fixture
+def quick_phantom(monkeypatch, head_model):
+    """Whoever makes a head phantom gets the one that is there."""
+
+    def head_steps(seed):
+        yield 1.0
+        return head_model._head
+
+    monkeypatch.setattr("AMIFusionLib.phantom.head.head_steps", head_steps)
+
+
 @pytest.fixture(scope="session")
 def wholebrain():
     """The folder of real registered volumes."""

@@ -205,7 +205,6 @@ def test_few_tasks_are_handed_over_at_a_time():
     assert counted == 500 and not flying
 
 
-@pytest.mark.xfail(reason="failed in a whole run on a fresh clone, passes alone; the reason is not known yet")
 def test_interrupted_batch_goes_on_later(scene, in_threads, tmp_path, studies, model_path):
     rows = "".join(f"mr{n % 2}.nrrd,ct{n % 2}.nrrd,{n}\n" for n in range(20))
     (studies / "pairs.csv").write_text("reference,moving,name\n" + rows)
@@ -214,6 +213,8 @@ def test_interrupted_batch_goes_on_later(scene, in_threads, tmp_path, studies, m
     process = subprocess.Popen(
         [sys.executable, "-m", "AMIFusionLib.cli", *arguments, "--workers", "1"], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+        # Tests that run in a shell's background ignore control-C, and what they start would do so too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while len(list(out.glob("*.nrrd"))) < 2 and process.poll() is None:
         time.sleep(0.005)

@@ -345,21 +345,14 @@ def test_transform_moves_the_second_volume(pair, tmp_path):
     assert "cannot be read as a transform" in said.err
 
 
-@pytest.fixture
-def quick_phantom(monkeypatch, head_model):
-    """The phantom's head, made once for all tests."""
-    monkeypatch.setattr("AMIFusionLib.phantom.head.HeadModel", lambda: head_model)
-    return head_model
-
-
-def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom):
+def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model):
     from dicom_validity import dciodvfy_errors, has_dciodvfy, problems_of, values_are_valid
 
     told = json.loads(run("phantom", "--out", tmp_path / "p", "--format", "dicom", "--json").out)
     assert [Path(path).name for path in told["volumes"]] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
     studies = set()
     for name in ("CT", "MRT1", "PET"):
-        volume, original = read_dicom(tmp_path / "p" / f"Phantom{name}"), quick_phantom.sample(name)
+        volume, original = read_dicom(tmp_path / "p" / f"Phantom{name}"), head_model.sample(name)
         tolerance = original.array.max() / 60000 if name == "PET" else 0
         np.testing.assert_allclose(volume.array, original.array, atol=tolerance)
         np.testing.assert_allclose(volume.ijk_to_ras, original.ijk_to_ras, atol=1e-8)

@@ -62,15 +62,6 @@ def fuse_to_series(scene, tmp_path, model, issue):
     return fuse
 
 
-@pytest.fixture
-def colored_scene(scene, slicer):
-    """The scene with Slicer's color tables."""
-    colors = slicer.vtkMRMLColorLogic()
-    colors.SetMRMLScene(scene)
-    colors.AddDefaultColorNodes()
-    yield scene
-
-
 def read_by_gdcm(folder):
     """Array and matrix to RAS, as ITK reads them."""
     reader = SimpleITK.ImageSeriesReader()
@@ -84,7 +75,7 @@ def read_by_gdcm(folder):
 
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
 @pytest.mark.parametrize("modality", ["MR", "CT"])
-def test_gdcm_reads_the_same_voxels_at_the_same_place(colored_scene, fuse_to_series, tmp_path, modality, color):
+def test_gdcm_reads_the_same_voxels_at_the_same_place(scene, fuse_to_series, tmp_path, modality, color):
     mr, ct = mr_series(tmp_path / "mr"), ct_series(tmp_path / "ct")
     reference, moving = (mr, ct) if modality == "MR" else (ct, mr)
     folder, result = fuse_to_series(reference, moving, color=color)
@@ -117,7 +108,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
 @pytest.mark.parametrize("source", SOURCES)
-def test_series_are_valid(colored_scene, fuse_to_series, tmp_path, source, color):
+def test_series_are_valid(scene, fuse_to_series, tmp_path, source, color):
     folder, _ = fuse_to_series(SOURCES[source](tmp_path / "reference"), ct_series(tmp_path / "ct"), color=color)
     for path in sorted(folder.iterdir())[::4]:
         assert not problems_of(pydicom.dcmread(path))
@@ -137,7 +128,7 @@ def test_series_without_dicom_sources_are_valid(scene, fuse_to_series, tmp_path,
 @pytest.mark.skipif(not has_dciodvfy(), reason="dciodvfy (Debian's package dicom3tools) is not installed")
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
 @pytest.mark.parametrize("source", [*SOURCES, "no DICOM"])
-def test_dciodvfy_finds_no_error(colored_scene, fuse_to_series, tmp_path, add_volume, source, color):
+def test_dciodvfy_finds_no_error(scene, fuse_to_series, tmp_path, add_volume, source, color):
     if source == "no DICOM":
         reference, moving = nrrd_pair(tmp_path, add_volume)
     else:

@@ -57,8 +57,7 @@ def authorized(node):
     return node.GetAttribute("AMIFusion.Authorized")
 
 
-def test_console_examples_run(console, scene, head_model, monkeypatch, capsys):
-    monkeypatch.setattr("AMIFusionLib.phantom.head.HeadModel", lambda seed: head_model)
+def test_console_examples_run(console, scene, quick_phantom, capsys):
     blocks = list(code_blocks())
     assert len(blocks) == 9
     for code in blocks[:7]:

@@ -7,7 +7,6 @@ import os
 import types
 from pathlib import Path
 
-import pydicom
 import slicer
 
 
@@ -50,6 +49,8 @@ class ctkDICOMDatabase:
 
 def importDicom(folder, dicomDatabase=None):
     """Add all DICOM files below a folder."""
+    import pydicom  # which brings Pillow, that the module must load without
+
     database = dicomDatabase or slicer.dicomDatabase
     for path in sorted(Path(folder).rglob("*.dcm")):
         database._files[os.fspath(path)] = pydicom.dcmread(path, stop_before_pixels=True)
