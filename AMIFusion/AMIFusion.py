@@ -219,7 +219,8 @@ class AMIFusionLogic(ScriptedLoadableModuleLogic):
     In Slicer's Python console::
 
         logic = slicer.util.getModuleLogic("AMIFusion")
-        fused = logic.fuse(getNode("MRHead"), getNode("CTHead"), license=open("my.license").read())
+        with open("my.license", encoding="utf-8") as file:
+            fused = logic.fuse(getNode("MRHead"), getNode("CTHead"), license=file.read())
     """
 
     def __init__(self):

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from .failures import explained
-from .options import MeasuredModel, MeasuringLicense, existing_file, measured_model
+from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
+from .report import Report
 
 
 def attack(
@@ -24,12 +25,14 @@ def attack(
     quick: Annotated[bool, typer.Option("--quick", help="Run everything once; the figures mean nothing.")] = False,
     document: Annotated[Path | None, existing_file("A document whose tables are replaced by these.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Attack a model in every way there is, without its license, and measure how near it comes to the licensed result.
 
     Run it again to go on where it was left. Attack k, fine-tuning, takes hours; all others together half an hour.
     """
-    with explained():
+    report, attacks = Report("attack", as_json), {}
+    with explained(report):
         import torch
 
         from AMIFusionLib.evaluation.attacks.bench import QUICK, Effort
@@ -45,11 +48,13 @@ def attack(
         suite = AttackSuite(_bench(model, license_file, data, QUICK if quick else Effort()), _parts(words), out)
         for done in suite.run(letters):
             how = "kept from before" if done.was_kept else f"{done.seconds:.0f} s"
-            typer.echo(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
+            report.say(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
+            attacks[done.letter] = {"results": len(done.rows), "not_withstood": done.failed}
         text = write_reports(suite, out)
         if document:
             write_between_markers(document, text)
-    typer.echo(f"Written to {out}")
+    report.say(f"Written to {out}")
+    report.finish(out=str(out), attacks=attacks)
 
 
 def _bench(model: Path | None, license_file: Path | None, data: Path, effort):

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from .failures import explained
+from .options import AsJson
+from .report import Report
 
 
 def average(
@@ -18,10 +20,13 @@ def average(
     weight: Annotated[
         list[float] | None, typer.Option(help="Weight of each run, in their order; all are 1 where none is given.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Average the parameters of runs that began with one another: often better than each, and between them."""
-    with explained():
+    report = Report("average", as_json)
+    with explained(report):
         from AMIFusionLib.training.averaging import average_runs
 
         average_runs(runs, weight or [1.0] * len(runs), folder)
-    typer.echo(f"Averaged {len(runs)} runs. Seal it with: amifusion model seal {folder}")
+    report.say(f"Averaged {len(runs)} runs. Seal it with: amifusion model seal {folder}")
+    report.finish(out=str(folder), runs=[str(run) for run in runs])

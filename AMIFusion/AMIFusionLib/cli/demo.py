@@ -12,6 +12,8 @@ from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import explained
+from .options import AsJson
+from .report import Report
 
 if TYPE_CHECKING:
     from AMIFusionLib.fusion_job import FusionJob
@@ -24,17 +26,19 @@ def demo(
     ] = None,
     moving: Annotated[Path | None, typer.Option(help="The second volume, of the same patient.")] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path("demo-results"),
+    as_json: AsJson = False,
 ) -> None:
     """Fuse two volumes twice, unlicensed and with the public evaluation license, and show both."""
     if (reference is None) != (moving is None):
         raise typer.BadParameter("Give both --reference and --moving, or neither to use the head phantom.")
-    with explained():
+    report = Report("demo", as_json, reference=reference and str(reference), moving=moving and str(moving))
+    with explained(report):
         scene = new_scene()
-        nodes = _phantom_pair(scene) if reference is None else _user_pair(scene, reference, moving)
-        _run(*nodes, out)
+        nodes = _phantom_pair(scene, report) if reference is None else _user_pair(scene, reference, moving)
+        _run(*nodes, out, report)
 
 
-def _run(reference, moving, out: Path) -> None:
+def _run(reference, moving, out: Path, report: Report) -> None:
     from AMIFusionLib.authorization.authorize import authorize
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
@@ -44,39 +48,43 @@ def _run(reference, moving, out: Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     model = read_model(MODEL_PATH)
-    typer.echo(f"Model:     {model.description.title}")
+    report.say(f"Model:     {model.description.title}")
     for role, node in (("Reference", reference), ("Moving", moving)):
         size = " x ".join(str(count) for count in node.GetImageData().GetDimensions())
-        typer.echo(f"{role + ':':11}{node.GetName()}, {size}")
-    results = []
+        report.say(f"{role + ':':11}{node.GetName()}, {size}")
+    results, facts = [], {}
     for state, text in (("unlicensed", None), ("licensed", EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))):
         authorization = authorize(model, text)
         if authorization.problem:
-            typer.echo(f"License:   {authorization.problem}")
+            report.say(f"License:   {authorization.problem}")
         job = FusionJob(reference, moving, model, authorization)
-        results.append(_timed(job, state))
-        save_volume(results[-1], out / f"fused-{state}.nrrd")
-        typer.echo(f"           {out / f'fused-{state}.nrrd'}")
+        slices, seconds = _timed(job)
+        speed = f"{slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
+        report.say(f"Fused:     {state}, {speed}")
+        results.append(job.node)
+        path = out / f"fused-{state}.nrrd"
+        save_volume(job.node, path)
+        report.say(f"           {path}")
+        facts[state] = {"out": str(path), "slices": slices, "seconds": round(seconds, 3), "device": str(job.device)}
     picture = out / "comparison.png"
     comparison_picture(reference, moving, results).save(picture)
-    typer.echo(f"Picture:   {picture} (left to right: reference, moving, unlicensed, licensed)")
+    report.say(f"Picture:   {picture} (left to right: reference, moving, unlicensed, licensed)")
+    report.finish(**facts, picture=str(picture))
 
 
-def _timed(job: FusionJob, state: str):
+def _timed(job: FusionJob) -> tuple[int, float]:
+    """Number of slices, and seconds."""
     started = time.perf_counter()
     for progress in job.steps():
         slices = progress.total_slices
-    seconds = time.perf_counter() - started
-    speed = f"{slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
-    typer.echo(f"Fused:     {state}, {speed}")
-    return job.node
+    return slices, time.perf_counter() - started
 
 
-def _phantom_pair(scene):
+def _phantom_pair(scene, report: Report):
     from AMIFusionLib.phantom.head import head_phantom
     from AMIFusionLib.phantom.nodes import add_phantom_volume
 
-    typer.echo("Making the head phantom: MR (T2) and CT on different grids.")
+    report.say("Making the head phantom: MR (T2) and CT on different grids.")
     volumes = head_phantom(names=("MRT2", "CT"))
     return tuple(add_phantom_volume(scene, volumes[name]) for name in ("MRT2", "CT"))
 

@@ -10,7 +10,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from .failures import explained
-from .options import MeasuredModel, MeasuringLicense, existing_file, measured_model
+from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
+from .report import Report
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ def evaluate(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Measure with so many; by default one for each CPU core, 8 at most.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Measure a model's results and rank them among free alternatives and recorded peers.
 
@@ -43,7 +45,8 @@ def evaluate(
         raise typer.BadParameter("Give --data, or leave --no-phantom out.")
     if data is None and peers is not None:
         raise typer.BadParameter("Recorded measures need the --data they were taken on.")
-    with explained():
+    report = Report("evaluate", as_json)
+    with explained(report):
         import torch
 
         from AMIFusionLib.evaluation.evaluate import EvaluationPlan, evaluate
@@ -51,22 +54,24 @@ def evaluate(
         from AMIFusionLib.evaluation.phantom_pairs import EvaluationPhantom
 
         torch.set_num_threads(1)
-        subject = _open(model, license_file)
+        subject = _open(model, license_file, report)
         recorded, cases = _plan(data, split, peers)
         if phantom:
             typer.echo("Making the head phantom.", err=True)
         name = f"{data.resolve().name}, split {split}" if data else "head phantom"
         plan = EvaluationPlan(name, cases, recorded, EvaluationPhantom() if phantom else None)
         summary = evaluate(subject, plan, out, processes or min(usable_processes(), 8), _tracked)
-    _show(summary, out)
+    _show(summary, report)
+    report.say(f"Written to {out}")
+    report.finish(out=str(out), **summary)
 
 
-def _open(model: Path | None, license_file: Path | None):
+def _open(model: Path | None, license_file: Path | None, report: Report):
     from AMIFusionLib.evaluation.subject import LICENSED, open_subject
 
     subject = open_subject(*measured_model(model, license_file))
     if subject.judged != LICENSED:
-        typer.echo("No license was given: the unlicensed, marked result is measured.", err=True)
+        report.warn("No license was given: the unlicensed, marked result is measured.")
     return subject
 
 
@@ -88,16 +93,15 @@ def _tracked(steps: Iterable[T], count: int, name: str) -> Iterator[T]:
         yield from bar
 
 
-def _show(summary: dict, out: Path) -> None:
+def _show(summary: dict, report: Report) -> None:
     from AMIFusionLib.evaluation.report import headline
 
     judged = summary["model"]["judged"]
-    typer.echo(f"{summary['model']['title']}, {judged}, SHA-256 {summary['model']['sha256'][:16]}")
+    report.say(f"{summary['model']['title']}, {judged}, SHA-256 {summary['model']['sha256'][:16]}")
     for kind, pair in summary["pairs"].items():
-        typer.echo(headline(kind, pair, judged))
+        report.say(headline(kind, pair, judged))
         if (pair["difference_to_recorded"] or 0) > _SUSPICIOUS:
-            typer.echo(
-                f"amifusion: the recorded measures of {kind} are {100 * pair['difference_to_recorded']:.0f}% away from "
-                "those found here for the same methods: were they taken on these slices?", err=True,
-            )  # fmt: skip
-    typer.echo(f"Written to {out}")
+            report.warn(
+                f"The recorded measures of {kind} are {100 * pair['difference_to_recorded']:.0f}% away from those "
+                "found here for the same methods: were they taken on these slices?"
+            )

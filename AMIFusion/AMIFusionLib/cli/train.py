@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .failures import explained
+from .options import AsJson
+from .report import Report
 
 
 def train(
@@ -24,12 +27,14 @@ def train(
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a training to begin with.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    as_json: AsJson = False,
 ) -> None:
     """Train licensed and unlicensed behavior together; run again to go on where it was left."""
     from rich.console import Console
     from rich.progress import Progress
 
-    with explained(), Progress(console=Console(stderr=True)) as progress:
+    report, terms = Report("train", as_json), {}
+    with explained(report), Progress(console=Console(stderr=True)) as progress:
         import torch
 
         from AMIFusionLib.training.configuration import TrainingConfiguration
@@ -42,6 +47,8 @@ def train(
         trainer = Trainer(settings, pairs, folder, device, start)
         bar = progress.add_task(f"Training on {len(pairs)} pairs", total=settings.steps)
         for news in trainer.run(after_step=lambda step: progress.update(bar, completed=step)):
-            terms = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())
-            typer.echo(f"{news.step}/{news.steps}  {news.seconds:.0f} s  {terms}")
-    typer.echo(f"Trained. Seal it with: amifusion model seal {folder}")
+            terms = {name: value if math.isfinite(value) else None for name, value in news.terms.items()}
+            shown = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())
+            report.say(f"{news.step}/{news.steps}  {news.seconds:.0f} s  {shown}")
+    report.say(f"Trained. Seal it with: amifusion model seal {folder}")
+    report.finish(out=str(folder), steps=settings.steps, pairs=len(pairs), terms=terms)

@@ -70,9 +70,11 @@ def all_secrets(folder):
         serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
     )
     secrets = [
-        (keys / "master.key").read_text().strip(),
+        (keys / "master.key").read_text(encoding="utf-8").strip(),
         raw.hex(),
-        *(keys / "signing.pem").read_text().split("\n")[1:2],
+        *(keys / "signing.pem").read_text(encoding="utf-8").split("\n")[1:2],
     ]
-    tokens = [re.search(r"^eyJ.*$", path.read_text(), re.MULTILINE)[0] for path in folder.rglob("*.license")]
+    tokens = [
+        re.search(r"^eyJ.*$", path.read_text(encoding="utf-8"), re.MULTILINE)[0] for path in folder.rglob("*.license")
+    ]
     return secrets + [part for token in tokens for part in token.split(".")[1:]]

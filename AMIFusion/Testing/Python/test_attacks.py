@@ -329,6 +329,8 @@ def test_command_runs_everything_and_goes_on(tmp_path, plain, data_folder, reada
     assert "Not run: b, c, d" in (tmp_path / "out" / "attacks.md").read_text()
     shown = command(*shared, "--document", document)
     assert shown.count("kept from before") == 4
+    told = json.loads(command(*shared, "--only", "a", "--json"))
+    assert list(told["attacks"]) == ["free", "views", "a"] and told["attacks"]["a"]["results"] > 0
     text = document.read_text()
     assert text.startswith("# Before\n") and text.endswith("\n\nAfter\n") and "old" not in text
     assert (tmp_path / "out" / "attacks.md").read_text() in text

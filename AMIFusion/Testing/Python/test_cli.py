@@ -14,6 +14,7 @@ from AMIFusionLib.cli.__main__ import application
 from conftest import random_parameters
 from cryptography.hazmat.primitives import serialization
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 IN_A_YEAR = (datetime.now(timezone.utc) + timedelta(days=365)).strftime("%Y-%m-%d")
@@ -217,6 +218,30 @@ def test_demo_on_the_users_files(scene, tmp_path, suffix):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "comparison.png", "fused-licensed.nrrd", "fused-unlicensed.nrrd",
     ]  # fmt: skip
+
+
+def test_demo_tells_a_script(scene, tmp_path):
+    pair = write_pair(tmp_path, ".nrrd")
+    told = json.loads(run("demo", "--reference", pair[0], "--moving", pair[1], "--out", tmp_path / "out", "--json"))
+    for state in ("unlicensed", "licensed"):
+        assert told[state]["slices"] == 9 and os.path.isfile(told[state]["out"])
+    assert os.path.isfile(told["picture"]) and told["exit_code"] == 0
+
+
+def leaf_commands(group, names=()):
+    """Every command with its words."""
+    for name, command in group.commands.items():
+        yield from (
+            leaf_commands(command, (*names, name)) if hasattr(command, "commands") else [((*names, name), command)]
+        )
+
+
+def test_every_command_can_talk_to_scripts():
+    found = dict(leaf_commands(get_command(application)))
+    assert len(found) >= 18
+    assert [
+        names for names, command in found.items() if not {"--json"} & {o for p in command.params for o in p.opts}
+    ] == []
 
 
 def test_demo_with_wrong_input_writes_nothing(scene, tmp_path):

@@ -29,23 +29,25 @@ class TestIssuingMany:
         f"Ärztin Ö,{NEXT_YEAR},{in_days(3)},lab-1,b\n"
     )
 
-    @pytest.mark.xfail(reason="fails in whole runs on a fresh clone, passes alone; the reason is not known yet")
     def test_one_file_for_each_line_and_a_register_without_keys(self, office):
         shown = issue_many(self.TABLE)
         assert sorted(os.listdir("licenses")) == ["b.license", "dr-jane-roe.license", "licenses.csv"]
         assert opens("licenses/dr-jane-roe.license") and not opens("licenses/b.license")
         found = rows("licenses/licenses.csv")
         assert [row["licensee"] for row in found] == ["Dr. Jane Roe", "Ärztin Ö"]
-        assert found[0]["number"] == inspect_license((office / "licenses/dr-jane-roe.license").read_text())["jti"]
+        assert (
+            found[0]["number"]
+            == inspect_license((office / "licenses/dr-jane-roe.license").read_text(encoding="utf-8"))["jti"]
+        )
         assert (found[1]["not_before"], found[1]["expires"], found[1]["generation"]) == (in_days(3), NEXT_YEAR, "1")
-        text = (office / "licenses/licenses.csv").read_text()
+        text = (office / "licenses/licenses.csv").read_text(encoding="utf-8")
         assert "eyJ" not in text and not any(secret in text + shown for secret in all_secrets(office))
         if os.name != "nt":
             assert {mode(office / "licenses" / name) for name in os.listdir("licenses")} == {0o600}
 
     def test_license_files_say_what_they_are(self, office):
         issue("jane.license")
-        head = (office / "jane.license").read_text().split("\neyJ")[0]
+        head = (office / "jane.license").read_text(encoding="utf-8").split("\neyJ")[0]
         for said in ("# Model:    lab-1", "# Licensee: Dr. Jane Roe", "# Issuer:   The lab", NEXT_YEAR, "# Number:",
                      "Open this file at License in AMIFusion's panel"):  # fmt: skip
             assert said in head

@@ -29,8 +29,8 @@ class TestPublisher:
         public = serialization.load_pem_public_key(made.public_key.read_bytes())
         assert private.public_key() == public
         other = publisher.read_publisher(tmp_path / "two")
-        assert made.master_key.read_text() != other.master_key.read_text()
-        assert made.signing_key.read_text() != other.signing_key.read_text()
+        assert made.master_key.read_text(encoding="utf-8") != other.master_key.read_text(encoding="utf-8")
+        assert made.signing_key.read_text(encoding="utf-8") != other.signing_key.read_text(encoding="utf-8")
         assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
             "master.key", "public.pem", "publisher.json", "signing.pem",
         ]  # fmt: skip
@@ -56,7 +56,7 @@ class TestPublisher:
         run(*arguments[:3], tmp_path / "file", *arguments[4:], expect=2)
         with pytest.raises(FileExistsError, match="never replaced"):
             publisher.create_publisher(tmp_path / "file", "The lab", "x@example.org")
-        assert (tmp_path / "file").read_text() == "x"
+        assert (tmp_path / "file").read_text(encoding="utf-8") == "x"
 
     def test_a_disk_that_fails_leaves_nothing(self, tmp_path, monkeypatch):
         def fail(path, content):

@@ -29,10 +29,16 @@ class TestRevoking:
         issue_many("licensee,expires\nA,2099-01-01\nB,2099-01-01\nC,2099-01-01\n")
         numbers = [row["number"] for row in rows("licenses/licenses.csv")]
         assert "1 licenses are on the list" in revoke(numbers[0].upper(), "--register", "licenses/licenses.csv")
-        first = read_revocation_list((office / "revocations.txt").read_text(), (office / "keys/public.pem").read_text())
+        first = read_revocation_list(
+            (office / "revocations.txt").read_text(encoding="utf-8"),
+            (office / "keys/public.pem").read_text(encoding="utf-8"),
+        )
         revoke("licenses/b.license")
         revoke()
-        made = read_revocation_list((office / "revocations.txt").read_text(), (office / "keys/public.pem").read_text())
+        made = read_revocation_list(
+            (office / "revocations.txt").read_text(encoding="utf-8"),
+            (office / "keys/public.pem").read_text(encoding="utf-8"),
+        )
         assert set(made.revoked) == set(numbers[:2]) and made.issuer == "The lab"
         assert made.sequence >= first.sequence + 2 and made.revoked[numbers[0]] == first.revoked[numbers[0]]
         for name, holds in (("a", False), ("b", False), ("c", True)):
@@ -61,18 +67,18 @@ class TestRevoking:
     @pytest.mark.parametrize("kind", ["cut", "foreign", "text"])
     def test_a_list_that_is_not_ours_is_not_replaced(self, office, make_publisher, kind):
         revoke()
-        text = (office / "revocations.txt").read_text()
+        text = (office / "revocations.txt").read_text(encoding="utf-8")
         spoiled = {"cut": text[:-40], "foreign": make_list(make_publisher()), "text": "hello"}[kind]
         (office / "revocations.txt").write_text(spoiled)
         assert "or a new file's name" in revoke(expect=1)
-        assert (office / "revocations.txt").read_text() == spoiled
+        assert (office / "revocations.txt").read_text(encoding="utf-8") == spoiled
 
     def test_a_publisher_without_a_folder(self, office):
         arguments = ("license", "revoke", "--signing-key", "keys/signing.pem", "--list", "new.txt")
         assert "needs the publisher's name" in run(*arguments, expect=1) and not (office / "new.txt").exists()
         run(*arguments, "--publisher", "Another name")
         run(*arguments)
-        assert "# Issuer:      Another name\n" in (office / "new.txt").read_text()
+        assert "# Issuer:      Another name\n" in (office / "new.txt").read_text(encoding="utf-8")
 
     def test_commands_never_print_secrets(self, office):
         shown = issue("a.license") + revoke("a.license", "--json") + run("license", "inspect", "a.license")
@@ -82,7 +88,9 @@ class TestRevoking:
         shown += run("model", "rotate", "lab.amif", "--keys", "keys", "--out", "b.amif") + run(
             "model", "inspect", "b.amif"
         )
-        kept = "".join(path.read_text() for path in user_folder().iterdir()) + (office / "revocations.txt").read_text()
+        kept = "".join(path.read_text(encoding="utf-8") for path in user_folder().iterdir()) + (
+            office / "revocations.txt"
+        ).read_text(encoding="utf-8")
         assert kept and not any(secret in shown + kept for secret in all_secrets(office))
 
 

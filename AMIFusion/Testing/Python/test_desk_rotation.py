@@ -117,4 +117,4 @@ class TestRotation:
     def test_the_bundled_model_and_its_license_are_as_they_were(self):
         model = read_model(MODEL_PATH)
         assert (model.description.generation, model.description.revocation_url) == (1, "")
-        assert authorize(model, EVALUATION_LICENSE_PATH.read_text()).is_licensed
+        assert authorize(model, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")).is_licensed

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
+from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.cases import plan_cases
 from AMIFusionLib.evaluation.eight_bit import eight_bit, eight_bit_luma
@@ -21,6 +22,7 @@ from AMIFusionLib.training.manifest import read_manifest, read_pair
 from PIL import Image
 from test_cli import run
 from test_metrics import texture
+from typer.testing import CliRunner
 
 MANIFEST = (
     "pair,case,split,functional_or_ct,mri,atlas_slices\n"
@@ -175,6 +177,15 @@ def test_model_without_a_license_is_measured_by_its_marked_result(data, tmp_path
     assert "no license was given" in report and "Nearness" not in report and "**Test model, unlicensed**" in report
 
 
+def test_script_gets_the_summary(data, tmp_path, model_path, license_path):
+    out = tmp_path / "out"
+    arguments = ["evaluate", model_path, "--license", license_path, "--data", data, "--out", out, "--no-phantom"]
+    outcome = CliRunner().invoke(application, [*map(str, arguments), "--processes", "1", "--json"])
+    told = json.loads(outcome.stdout)
+    summary = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert told["command"] == "evaluate" and told["out"] == str(out) and told["pairs"] == summary["pairs"]
+
+
 def spoil(data, name, text):
     """Replace a file of the data folder."""
     (data / name).write_text(text)
@@ -230,7 +241,7 @@ def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(wrong, data,
     spoil_data(data)
     peers = ("--peers", data / "peers.json") if "peers" in wrong else ()
     shown = evaluate_files(model_path, "--data", data, "--out", tmp_path / "a" / "out", *peers, expect=1)
-    lines = [line for line in shown.splitlines() if line.startswith("amifusion: ")]
+    lines = [line for line in shown.splitlines() if line.startswith("amifusion: ") and "No license" not in line]
     assert len(lines) == 1 and any(part in lines[0] for part in sentence.split("|")), shown
     assert "Traceback" not in shown and not (tmp_path / "a" / "out").exists()
 

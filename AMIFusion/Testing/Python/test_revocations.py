@@ -173,7 +173,7 @@ class TestStore:
             with pytest.raises(errors.RevocationRollbackError, match="which still counts"):
                 each.accept(older, publisher.public_key)
             assert NUMBER in each.known(publisher.public_key).revoked
-        assert store.path(publisher.public_key).read_text() == newer
+        assert store.path(publisher.public_key).read_text(encoding="utf-8") == newer
 
     def test_of_two_lists_of_one_number_the_first_counts(self, store, publisher):
         store.accept(make_list(publisher, NUMBER, sequence=9), publisher.public_key)
