@@ -9,11 +9,9 @@ machine, which hits all candidates of a round, does not change them.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import cv2
 import torch
@@ -21,7 +19,7 @@ from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from AMIFusionLib.volumes.intensity import IntensityWindow
-from measuring import DEFAULT_THREADS, PAGE, licensed_network, machine, ratio, take_turns, write_part
+from measuring import licensed_network, machine, parser_of_rounds, ratio, take_turns, write_part
 
 NETWORK, YARDSTICK = "AMIFusion's network", "yardstick: one 3 x 3 convolution, 32 to 32 channels"
 CALLS = 3
@@ -65,11 +63,8 @@ def report(seconds: dict[str, list[float]], size: int, threads: int) -> str:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser = parser_of_rounds(__doc__, 40)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(arguments.threads)

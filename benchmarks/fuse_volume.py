@@ -28,12 +28,11 @@ from AMIFusionLib.volumes.planes import slice_layout
 from AMIFusionLib.volumes.resampling import ResamplingReader
 from AMIFusionLib.volumes.source import VolumeSource
 from measuring import (
-    DEFAULT_THREADS,
-    PAGE,
     in_a_process,
     licensed_model,
     licensed_network,
     machine,
+    parser_of_rounds,
     peak_megabytes,
     ratio,
     take_turns,
@@ -146,10 +145,7 @@ def report(seconds: dict[str, list[float]], memory: dict[str, float], threads: i
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
+    parser = parser_of_rounds(__doc__, 9)
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

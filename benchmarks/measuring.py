@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -35,6 +36,20 @@ _KINDS = (
     "batch.py",
 )
 DEFAULT_THREADS = min(2, os.cpu_count() or 1)
+
+
+def parser_of_rounds(document: str, rounds: int) -> argparse.ArgumentParser:
+    """The options of a program that measures in rounds: its page, how many rounds, and CPU threads.
+
+    Args:
+        document: the program's own docstring, whose first line says what it measures.
+        rounds: how many unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=document.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
+    return parser
 
 
 def licensed_model() -> tuple[SealedModel, Authorization]:

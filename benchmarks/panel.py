@@ -9,7 +9,6 @@ alternative that takes turns with the panel is the same fusion in one call, as a
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ slicer = slicer_emulation.install()
 import qt  # noqa: E402
 from AMIFusionLib.evaluation.markdown import markdown_table  # noqa: E402
 from fuse_volume import SIZE, SLICES, phantom_pair  # noqa: E402
-from measuring import DEFAULT_THREADS, PAGE, machine, write_part  # noqa: E402
+from measuring import machine, parser_of_rounds, write_part  # noqa: E402
 
 MODULE_FILE = Path(__file__).resolve().parents[1] / "AMIFusion" / "AMIFusion.py"
 LARGE_SIZE, LARGE_SLICES = 2 * SIZE, 24
@@ -170,11 +169,7 @@ def _milliseconds(seconds: list[float]) -> tuple[str, str]:
 
 def main() -> None:
     """Measure and write the part."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
-    arguments = parser.parse_args()
+    arguments = parser_of_rounds(__doc__, 9).parse_args()
     torch.set_num_threads(arguments.threads)
     write_part(report(*gaps_and_cancels(arguments.rounds), arguments.threads), arguments.out)
 

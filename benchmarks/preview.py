@@ -9,7 +9,6 @@ ticks as often as it can, and the longest time between two of its ticks is what 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -34,11 +33,10 @@ from AMIFusionLib.volumes.source import ShownValues  # noqa: E402
 from AMIFusionLib.volumes.view_plane import grid_on_plane  # noqa: E402
 from fuse_volume import SIZE, SLICES, phantom_pair  # noqa: E402
 from measuring import (  # noqa: E402
-    DEFAULT_THREADS,
-    PAGE,
     licensed_model,
     licensed_network,
     machine,
+    parser_of_rounds,
     write_part,
 )
 
@@ -192,11 +190,7 @@ def report(seconds: dict[str, list[float]], gaps: list[float], shown: int, threa
 
 def main() -> None:
     """Measure and write the part."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
-    arguments = parser.parse_args()
+    arguments = parser_of_rounds(__doc__, 5).parse_args()
     torch.set_num_threads(arguments.threads)
     reference, moving = phantom_pair(slicer.mrmlScene)
     red_view().mrmlSliceNode().SetDimensions(2 * SIZE, 2 * SIZE, 1)

@@ -279,18 +279,24 @@ def test_missing_and_broken_files_are_exit_code_1(pair, tmp_path):
         assert not (tmp_path / "o.nrrd").exists()
 
 
+def head_image(head_model, name):
+    """One of the phantom's volumes for SimpleITK, in LPS."""
+    volume = head_model.sample(name)
+    image = SimpleITK.GetImageFromArray(volume.array)
+    lps = np.diag((-1, -1, 1, 1)) @ volume.ijk_to_ras
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing)
+    image.SetDirection((lps[:3, :3] / spacing).ravel())
+    image.SetOrigin(lps[:3, 3])
+    return image
+
+
 @pytest.mark.parametrize("ending", [".h5", ".tfm", ".txt", ".mat"])
 def test_aligned_volume_comes_back(scene, tmp_path, head_model, ending):
     matrix = SimpleITK.Euler3DTransform((0, 0, 0), 0.05, -0.03, 0.04, (4.0, -3.0, 2.0))
     paths = []
     for name, transform in (("MRT2", None), ("MRT1", matrix)):
-        volume = head_model.sample(name)
-        image = SimpleITK.GetImageFromArray(volume.array)
-        lps = np.diag((-1, -1, 1, 1)) @ volume.ijk_to_ras
-        spacing = np.linalg.norm(lps[:3, :3], axis=0)
-        image.SetSpacing(spacing)
-        image.SetDirection((lps[:3, :3] / spacing).ravel())
-        image.SetOrigin(lps[:3, 3])
+        image = head_image(head_model, name)
         if transform is not None:
             image = SimpleITK.Resample(image, transform)
         image = SimpleITK.Shrink(image, (2, 2, 1))
@@ -316,14 +322,7 @@ def test_aligned_volume_comes_back(scene, tmp_path, head_model, ending):
 
 def head_t1(reference, head_model):
     """The unmoved T1 image on a reference's grid."""
-    volume = head_model.sample("MRT1")
-    image = SimpleITK.GetImageFromArray(volume.array)
-    lps = np.diag((-1, -1, 1, 1)) @ volume.ijk_to_ras
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing)
-    image.SetDirection((lps[:3, :3] / spacing).ravel())
-    image.SetOrigin(lps[:3, 3])
-    return SimpleITK.Resample(image, reference)
+    return SimpleITK.Resample(head_image(head_model, "MRT1"), reference)
 
 
 def test_transform_moves_the_second_volume(pair, tmp_path):

@@ -1,97 +1,22 @@
-"""The panel's section about a result, driven as a user would: state, three-up, compare, measure, export."""
+"""The panel's section about a result, driven as a user would: state, measure, export."""
+# ruff: noqa: F811 (fixtures are imported by name)
 
-import time
-from pathlib import Path
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 import slicer_emulation
+from result_bench import (
+    STANDARD,
+    backgrounds,
+    end,
+    labels,
+    pair,  # noqa: F401 (a fixture)
+    parameters,
+    remove,
+    section,  # noqa: F401 (a fixture)
+    shown,  # noqa: F401 (a fixture)
+    ui,  # noqa: F401 (a fixture)
+    wait_for,
+)
 
-SIDE = 44
-
-
-@pytest.fixture
-def pair(add_volume):
-    """Two small volumes around the origin."""
-    generator = np.random.default_rng(0)
-    grid = np.diag([-1.0, -1.0, 2.0, 1.0])
-    grid[:3, 3] = (22, 22, -8)
-    return [
-        add_volume((1000 * generator.random((9, SIDE, SIDE))).astype(np.int16), name, grid, window=(0, 1000))
-        for name in ("MR", "CT")
-    ]
-
-
-@pytest.fixture
-def ui(module, slicer):
-    """The widgets of the panel's own file."""
-    path = Path(module.__file__).parent / "Resources" / "UI" / "AMIFusion.ui"
-    widget = slicer.util.loadUI(str(path))
-    widget.setMRMLScene(slicer.mrmlScene)
-    widgets = slicer.util.childWidgetVariables(widget)
-    yield widgets
-    widget.deleteLater()
-
-
-@pytest.fixture
-def section(ui, logic):
-    """The section over these widgets."""
-    from AMIFusionLib.panel.result_section import ResultSection
-
-    made = ResultSection(ui, logic)
-    yield made
-    made.close()
-    made.close()
-
-
-@pytest.fixture
-def shown(section, ui, pair, logic):
-    """A fresh unlicensed result, shown as the panel does, by a user who then went back to the own layout."""
-    node = logic.fuse(*pair)
-    section.show(node)
-    section.update(parameters(node))
-    ui.threeUpButton.click()
-    return node
-
-
-def parameters(output=None):
-    """What of a parameter node the section reads."""
-    return SimpleNamespace(outputVolume=output)
-
-
-def wait_for(condition, seconds=60):
-    """Turn the event loop until something holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        slicer_emulation.process_events()
-
-
-def remove(section, scene, node):
-    """Remove a node as the panel tells of it."""
-    section.forget(node)
-    scene.RemoveNode(node)
-    section.update(parameters())
-
-
-def backgrounds(slicer, names):
-    """Names of the volumes that slice views show."""
-    manager = slicer.app.layoutManager()
-    composites = [manager.sliceWidget(name).mrmlSliceCompositeNode() for name in names]
-    nodes = [slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "") for composite in composites]
-    return [node.GetName() if node else None for node in nodes]
-
-
-def labels(slicer):
-    """What is written above the three views."""
-    from AMIFusionLib.panel.three_up import LABEL_PLACE, VIEWS
-
-    manager = slicer.app.layoutManager()
-    return [manager.sliceWidget(name).sliceView().cornerAnnotation().GetText(LABEL_PLACE) for name in VIEWS]
-
-
-STANDARD = ("Red", "Yellow", "Green")
 BUTTONS = ("threeUpButton", "compareButton", "measureButton", "exportPictureButton")
 
 
@@ -150,143 +75,6 @@ class TestState:
         assert manager.layout == own
         ui.threeUpButton.click()
         assert manager.layout == LAYOUT
-
-
-class TestThreeUp:
-    @pytest.fixture
-    def views(self, slicer, ui, shown):
-        """The three views, entered from a layout of the user's."""
-        from AMIFusionLib.panel.three_up import VIEWS
-
-        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
-        ui.threeUpButton.click()
-        slicer_emulation.process_events()
-        return [slicer.app.layoutManager().sliceWidget(name) for name in VIEWS]
-
-    def test_three_linked_views_at_one_place(self, slicer, ui, views, pair):
-        from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
-
-        assert slicer.app.layoutManager().layout == LAYOUT and ui.threeUpButton.text == "Leave &three-up"
-        assert backgrounds(slicer, VIEWS) == ["MR", "CT", "MR + CT fused"]
-        assert labels(slicer) == ["Reference: MR", "Second: CT", "Fused: UNLICENSED"]
-        nodes = [view.mrmlSliceNode() for view in views]
-        assert all(node.IsMappedInLayout() and node.GetViewGroup() == nodes[0].GetViewGroup() != 0 for node in nodes)
-        assert all(view.mrmlSliceCompositeNode().GetLinkedControl() for view in views)
-        matrices = [[node.GetSliceToRAS().GetElement(i, j) for i in range(4) for j in range(4)] for node in nodes]
-        np.testing.assert_allclose(matrices, [matrices[0]] * 3)
-        assert len({node.GetFieldOfView() for node in nodes}) == 1
-        assert nodes[0].GetOrientation() == "Axial"
-        assert backgrounds(slicer, STANDARD) == ["MR + CT fused"] * 3
-
-    def test_pressed_again_the_layout_before_is_back(self, slicer, ui, views):
-        ui.threeUpButton.click()
-        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
-        assert ui.threeUpButton.text == "&Three-up" and labels(slicer) == ["", "", ""]
-        assert not views[0].mrmlSliceNode().IsMappedInLayout()
-
-    def test_leaving_by_slicers_menu_ends_it_as_well(self, slicer, ui, views):
-        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-        assert ui.threeUpButton.text == "&Three-up" and labels(slicer) == ["", "", ""]
-
-    @pytest.mark.parametrize("what", ["result", "source", "scene", "module"])
-    def test_it_ends_with_what_it_shows(self, slicer, section, views, shown, pair, scene, what):
-        if what == "scene":
-            section.update(None)
-            scene.Clear(0)
-        elif what == "module":
-            section.close()
-        else:
-            remove(section, scene, shown if what == "result" else pair[1])
-        assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
-
-    def test_a_fresh_result_takes_its_place_and_the_user_keeps_theirs(self, slicer, section, views, pair, logic):
-        from AMIFusionLib.panel.three_up import VIEWS
-
-        for view in views:
-            view.mrmlSliceNode().SetSliceOffset(3)
-        clean = logic.fuse(*pair, license=logic.evaluationLicense())
-        section.show(clean)
-        slicer_emulation.process_events()
-        assert backgrounds(slicer, VIEWS) == ["MR", "CT", clean.GetName()]
-        assert labels(slicer)[2] == "Fused: licensed"
-        assert [view.mrmlSliceNode().GetSliceOffset() for view in views] == [3, 3, 3]
-
-    def test_labels_follow_what_is_shown(self, slicer, views, add_volume):
-        """A label beside another volume would be worse than none."""
-        other = add_volume(np.zeros((5, 9, 9), np.int16), "Other")
-        views[0].mrmlSliceCompositeNode().SetBackgroundVolumeID(other.GetID())
-        views[1].mrmlSliceCompositeNode().SetBackgroundVolumeID(None)
-        assert labels(slicer) == ["Other", "", "Fused: UNLICENSED"]
-
-    def test_a_loaded_volume_does_not_push_the_three_out(self, slicer, views, add_volume):
-        from AMIFusionLib.panel.three_up import VIEWS
-
-        other = add_volume(np.zeros((5, 9, 9), np.int16), "Other")
-        slicer.app.applicationLogic().GetSelectionNode().SetActiveVolumeID(other.GetID())
-        slicer.app.applicationLogic().PropagateVolumeSelection()
-        assert backgrounds(slicer, ["Red", *VIEWS]) == ["Other", "MR", "CT", "MR + CT fused"]
-
-    @pytest.mark.parametrize("plane, orientation", [("coronal", "Coronal"), ("sagittal", "Sagittal")])
-    def test_views_start_in_the_plane_of_the_fusion(self, slicer, section, pair, logic, plane, orientation):
-        from AMIFusionLib.panel.three_up import VIEWS
-
-        standard = slicer.app.layoutManager().sliceWidget({"coronal": "Green", "sagittal": "Yellow"}[plane])
-        standard.mrmlSliceNode().SetSliceOffset(5)
-        section.show(logic.fuse(*pair, plane=plane))
-        slicer_emulation.process_events()
-        nodes = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode() for name in VIEWS]
-        assert [node.GetOrientation() for node in nodes] == [orientation] * 3
-        assert [node.GetSliceOffset() for node in nodes] == pytest.approx([5] * 3)
-
-
-class TestCompare:
-    def test_reference_while_pressed_and_everything_back(self, slicer, ui, pair, shown):
-        manager = slicer.app.layoutManager()
-        manager.sliceWidget("Green").mrmlSliceCompositeNode().SetBackgroundVolumeID(pair[1].GetID())
-        manager.sliceWidget("Green").mrmlSliceCompositeNode().SetForegroundVolumeID(shown.GetID())
-        ui.compareButton.click()
-        assert ui.compareButton.checked and backgrounds(slicer, STANDARD) == ["MR", "MR", "CT"]
-        assert manager.sliceWidget("Green").mrmlSliceCompositeNode().GetForegroundVolumeID() == pair[0].GetID()
-        ui.compareButton.click()
-        assert backgrounds(slicer, STANDARD) == [shown.GetName(), shown.GetName(), "CT"]
-        assert manager.sliceWidget("Green").mrmlSliceCompositeNode().GetForegroundVolumeID() == shown.GetID()
-
-    def test_what_the_user_chose_meanwhile_stays(self, slicer, ui, pair, shown):
-        ui.compareButton.click()
-        slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode().SetBackgroundVolumeID(pair[1].GetID())
-        ui.compareButton.click()
-        assert backgrounds(slicer, STANDARD) == ["CT", shown.GetName(), shown.GetName()]
-
-    @pytest.mark.parametrize("what", ["result", "reference", "scene", "module", "new result"])
-    def test_it_ends_by_itself(self, slicer, section, ui, pair, shown, scene, logic, what):
-        ui.compareButton.click()
-        if what == "scene":
-            section.update(None)
-            scene.Clear(0)
-        elif what == "module":
-            section.close()
-            assert backgrounds(slicer, STANDARD) == [shown.GetName()] * 3
-        elif what == "new result":
-            node = logic.fuse(*pair)
-            section.show(node)
-            assert backgrounds(slicer, STANDARD) == [node.GetName()] * 3
-        else:
-            remove(section, scene, shown if what == "result" else pair[0])
-            expected = "MR" if what == "result" else shown.GetName()
-            assert backgrounds(slicer, STANDARD) == [expected] * 3
-        assert not ui.compareButton.checked
-
-    def test_a_label_says_what_is_compared(self, slicer, ui, shown):
-        ui.threeUpButton.click()
-        ui.compareButton.click()
-        assert labels(slicer) == ["Reference: MR", "Second: CT", "Reference: MR"]
-        ui.compareButton.click()
-        assert labels(slicer)[2] == "Fused: UNLICENSED"
-
-    def test_where_the_result_is_not_shown_that_is_said(self, slicer, ui, pair, shown):
-        slicer.util.setSliceViewerLayers(background=pair[0])
-        ui.compareButton.click()
-        assert not ui.compareButton.checked and "No slice view shows" in ui.measuresLabel.text
 
 
 class TestMeasure:
@@ -357,13 +145,7 @@ class TestMeasure:
     def test_a_run_ends_with_what_it_measures(self, slicer, section, ui, pair, shown, scene, what):
         ui.measureButton.click()
         slicer_emulation.process_events()
-        if what == "scene":
-            section.update(None)
-            scene.Clear(0)
-        elif what == "module":
-            section.close()
-        else:
-            remove(section, scene, shown if what == "result" else pair[1])
+        end(what, section, scene, result=shown, source=pair[1])
         wait_for(lambda: not section._runner.is_running)
         assert slicer.util.getNodesByClass("vtkMRMLTableNode") == []
         assert what != "source" or "while it was measured" in ui.measuresLabel.text
@@ -457,23 +239,3 @@ def test_a_closed_section_follows_nothing(slicer, ui, logic, pair):
     assert labels(slicer) == ["", "", ""]
     manager.setLayout(LAYOUT)
     assert ui.threeUpButton.text == "closed"
-
-
-def test_a_scene_saved_in_three_up_is_opened_in_it(slicer, section, ui, shown, tmp_path):
-    from AMIFusionLib.panel.three_up import LAYOUT, VIEWS
-
-    ui.threeUpButton.click()
-    path = tmp_path / "saved.mrb"
-    assert slicer.util.saveScene(str(path))
-    section.update(None)
-    slicer.mrmlScene.Clear(0)
-    slicer.util.loadScene(str(path))
-    section.update(parameters())
-    slicer_emulation.process_events()
-    assert slicer.app.layoutManager().layout == LAYOUT
-    assert backgrounds(slicer, VIEWS) == ["MR", "CT", "MR + CT fused"]
-    assert labels(slicer) == ["Reference: MR", "Second: CT", "Fused: UNLICENSED"]
-    assert ui.threeUpButton.text == "Leave &three-up"
-    ui.measureButton.click()
-    wait_for(lambda: not section._runner.is_running)
-    assert "Edges kept" in ui.measuresLabel.text

@@ -1,0 +1,68 @@
+"""What a training is shown: pairs from a manifest, and crops of them that know where they lie."""
+# ruff: noqa: F811 (fixtures are imported by name)
+
+import numpy as np
+import pytest
+import torch
+from AMIFusionLib.training.dataset import CropSampler, TrainingPair, load_pairs
+from small_training import data_folder, train  # noqa: F401 (a fixture)
+
+
+def test_crops_are_registered_and_reproducible(data_folder):
+    pairs = load_pairs(data_folder, "train")
+    batches = [CropSampler(pairs, 48, 4, np.random.default_rng(7)).draw() for _ in range(2)]
+    torch.testing.assert_close(batches[0].first, batches[1].first)
+    crops = batches[0]
+    assert crops.first.shape == crops.second.shape == (4, 1, 48, 48)
+    assert crops.rows.shape == (4, 48, 48) and crops.rows.abs().max() <= 31.5
+    other = CropSampler(pairs, 48, 4, np.random.default_rng(8)).draw()
+    assert not torch.equal(other.first, crops.first)
+
+
+@pytest.fixture
+def ramps():
+    """Pairs whose gray value is the row in the one source and the column in the other, 0.1 to 0.9."""
+    ramp = np.linspace(0.1, 0.9, 256, dtype=np.float32)
+    rows, columns = (np.broadcast_to(each, (1, 256, 256)) for each in (ramp[:, None], ramp))
+    return [TrainingPair("ramps", "ct-mri", rows, columns)]
+
+
+@pytest.mark.parametrize("shares, factors", [((0, 0), {1.0}), ((1, 0), None), ((0, 1), {0.5, 0.25})])
+def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, factors):
+    """The mark is laid by these positions, on the grid that the whole slice would have at the crop's scale."""
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    monkeypatch.setattr(CropSampler, "_toned", lambda self, *images: images)
+    sampler, found = CropSampler(ramps, 192, 1, np.random.default_rng(0), *shares), []
+    for _ in range(12):
+        crops = sampler.draw()
+        images = [crops.first[0, 0].double(), crops.second[0, 0].double()]
+        # Sources may have changed places: the one that changes from row to row shows the rows.
+        by_row, by_column = sorted(images, key=lambda image: image.diff(dim=0).abs().mean().item(), reverse=True)
+        inside = (slice(4, -4), slice(4, -4))
+        step = 0.8 / 255
+        # Whole pixels of the slice make up a crop, whatever the interpolation's ripples do to a mean.
+        found.append(192 / round(192 * by_row.diff(dim=0)[inside].mean().item() / step))
+        for image, places in ((by_row, crops.rows[0]), (by_column, crops.columns[0])):
+            expected = 0.5 + places / found[-1] * step
+            torch.testing.assert_close(image[inside], expected[inside].double(), atol=5e-4, rtol=0)
+    if factors is not None:
+        assert set(found) == factors
+    else:
+        assert min(found) < 1.5 and 3 < max(found) <= 4.05
+
+
+def test_missing_split_is_named(data_folder):
+    with pytest.raises(ValueError, match="split 'test'"):
+        load_pairs(data_folder, "test")
+
+
+def test_slices_smaller_than_a_crop_are_named(tmp_path, data_folder):
+    with pytest.raises(ValueError, match="smaller than the crop size of 300"):
+        train(tmp_path / "run", data_folder, crop_size=300)
+
+
+def test_real_data_loads(wholebrain):
+    pairs = load_pairs(wholebrain, "train")
+    assert {pair.kind for pair in pairs} == {"ct-mri", "pet-mri", "spect-mri"}
+    for pair in pairs:
+        assert pair.first.shape == pair.second.shape and pair.first.min() >= 0 and pair.first.max() <= 1
