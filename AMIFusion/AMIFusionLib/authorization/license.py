@@ -8,10 +8,13 @@ import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ..input_files import read_input_file
+from ..license_store import LARGEST_BYTES
 from ..translation import tr as _
 from .errors import (
     LicenseExpiredError,
@@ -128,6 +131,16 @@ def license_file_text(license_text: str) -> str:
         f"# Number:   {shown['jti']}\n"
         f"{license_text}\n"
     )
+
+
+def read_license_file(path: Path) -> str:
+    """The text of a license file, whatever it holds: bytes that are no UTF-8 are replaced.
+
+    Raises:
+        InputFileError: no plain file, or one of more than ``license_store.LARGEST_BYTES``.
+        OSError: the file is not there or cannot be opened.
+    """
+    return read_input_file(Path(path), LARGEST_BYTES).decode("utf-8-sig", errors="replace")
 
 
 def check_license(text: str, model: ModelDescription) -> License:

@@ -11,11 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from AMIFusionLib.input_files import read_input_file
+
 from .errors import PairsError
 
 PLANES = ("acquisition", "axial", "sagittal", "coronal")
 WINDOW_CHOICES = ("display", "percentiles")
 """As ``volumes.planes`` and ``volumes.intensity`` have them, which cannot be imported without MRML."""
+
+_LARGEST_TABLE = 1 << 26
+"""Bytes, for some hundred thousand pairs."""
 
 _LARGEST_NAME = 100
 _MOST_TOLD = 20
@@ -94,7 +99,7 @@ def read_pairs(table: Path) -> list[Pair]:
 
 def _rows(table: Path) -> list[list[str]]:
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = read_input_file(table, _LARGEST_TABLE).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = error.object[: error.start].count(b"\n") + 1
         raise PairsError(f"{table}, row {row}: this is no UTF-8 text. Save the table as CSV in UTF-8.") from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from AMIFusionLib.volumes.paths import source_path
 
@@ -14,6 +15,9 @@ from .pairs import Pair
 from .report import write_reports
 from .results import ResultsFolder
 from .work import NOT_DONE, Outcome, PairTask
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.revocation import RevocationList
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class BatchPlan:
         threads: CPU threads for each worker, or None.
         overwrite: whether to fuse all again, and to replace what no batch wrote.
         with_traceback: whether failures bring tracebacks.
+        revocations: the newest revocation list that is known of the model's publisher, or None.
     """
 
     pairs: list[Pair]
@@ -39,6 +44,7 @@ class BatchPlan:
     threads: int | None = None
     overwrite: bool = False
     with_traceback: bool = False
+    revocations: RevocationList | None = None
 
     def tasks(self) -> Iterator[PairTask]:
         """One for each pair, made when it is asked for."""
@@ -46,7 +52,7 @@ class BatchPlan:
         for pair in self.pairs:
             yield PairTask(
                 pair, self.results, str(self.model), license_file, self.device, self.threads, self.overwrite,
-                self.with_traceback,
+                self.with_traceback, self.revocations,
             )  # fmt: skip
 
 

@@ -12,12 +12,16 @@ import traceback
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from AMIFusionLib import __version__
 
 from .contents import inputs_hash
 from .pairs import Pair
 from .results import Record, ResultsFolder
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.revocation import RevocationList
 
 FUSED, KEPT, FAILED, NOT_DONE = "fused", "kept", "failed", "not done"
 """What became of a pair; "kept" is a result of an earlier run that is still right."""
@@ -39,6 +43,7 @@ class PairTask:
         threads: for the network on a CPU; None leaves them as the worker has them.
         overwrite: whether to fuse what is done already, and to replace what this program did not write.
         with_traceback: whether a failure brings its traceback.
+        revocations: the newest revocation list that is known where the batch was begun, or None.
         version: of the program that sends the task.
     """
 
@@ -50,6 +55,7 @@ class PairTask:
     threads: int | None
     overwrite: bool
     with_traceback: bool
+    revocations: RevocationList | None = None
     version: str = __version__
 
 
@@ -119,7 +125,7 @@ def _outcome(task: PairTask, started: float) -> Outcome:
     if task.version != __version__:
         raise ValueError(f"The worker has AMIFusion {__version__} instead of {task.version}. Install the same.")
     sealed = _model(task.model, Path(task.model).stat().st_mtime_ns)
-    authorization = authorize(sealed, _license_text(task.license_file))
+    authorization = authorize(sealed, _license_text(task.license_file), task.revocations)
     licensee = authorization.license.licensee if authorization.license else None
     inputs, name = inputs_hash(task.pair, sealed.sha256), task.pair.name
     before = task.results.read_record(name)
@@ -165,7 +171,9 @@ def _model(path: str, changed: int):
 
 
 def _license_text(path: str | None) -> str | None:
-    return Path(path).read_text(encoding="utf-8", errors="replace") if path else None
+    from AMIFusionLib.authorization.license import read_license_file
+
+    return read_license_file(Path(path)) if path else None
 
 
 def _is_right(results: ResultsFolder, name: str, record: Record, inputs: str, licensee: str | None) -> bool:

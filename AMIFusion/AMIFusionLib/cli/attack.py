@@ -10,6 +10,7 @@ import typer
 from .failures import explained
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
 from .report import Report
+from .revocations import RevocationSource, known_revocations
 
 
 def attack(
@@ -25,6 +26,7 @@ def attack(
     quick: Annotated[bool, typer.Option("--quick", help="Run everything once; the figures mean nothing.")] = False,
     document: Annotated[Path | None, existing_file("A document whose tables are replaced by these.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    revocations: RevocationSource = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Attack a model in every way there is, without its license, and measure how near it comes to the licensed result.
@@ -35,7 +37,8 @@ def attack(
     with explained(report):
         import torch
 
-        from AMIFusionLib.evaluation.attacks.bench import QUICK, Effort
+        from AMIFusionLib.authorization.model_file import read_model
+        from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort
         from AMIFusionLib.evaluation.attacks.report import write_reports
         from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite, check_letters
         from AMIFusionLib.evaluation.markdown import split_at_markers, write_between_markers
@@ -45,7 +48,11 @@ def attack(
         check_letters(letters)
         if document:
             split_at_markers(document)
-        suite = AttackSuite(_bench(model, license_file, data, QUICK if quick else Effort()), _parts(words), out)
+        path, license_text = measured_model(model, license_file)
+        sealed = read_model(path)
+        revoked = known_revocations(sealed.description, path, revocations, report)
+        bench = Bench(sealed, license_text or "", data, QUICK if quick else Effort(), revoked)
+        suite = AttackSuite(bench, _parts(words), out)
         for done in suite.run(letters):
             how = "kept from before" if done.was_kept else f"{done.seconds:.0f} s"
             report.say(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
@@ -55,14 +62,6 @@ def attack(
             write_between_markers(document, text)
     report.say(f"Written to {out}")
     report.finish(out=str(out), attacks=attacks)
-
-
-def _bench(model: Path | None, license_file: Path | None, data: Path, effort):
-    from AMIFusionLib.authorization.model_file import read_model
-    from AMIFusionLib.evaluation.attacks.bench import Bench
-
-    path, license_text = measured_model(model, license_file)
-    return Bench(read_model(path), license_text or "", data, effort)
 
 
 def _parts(text: str) -> list[str]:

@@ -10,9 +10,11 @@ import typer
 from .failures import DONE, FAILED, UNLICENSED, explained
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
+from .revocations import RevocationSource, known_revocations
 from .volumes import SUFFIXES, Format
 
 if TYPE_CHECKING:
+    from AMIFusionLib.authorization.revocation import RevocationList
     from AMIFusionLib.batch.run import BatchEnd, BatchPlan
     from AMIFusionLib.batch.work import Outcome
 
@@ -41,6 +43,7 @@ def batch(
         str | None, typer.Option(metavar="ADDRESS", help="Use the workers of a Dask scheduler, as tcp://host:8786.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps; on each worker.")] = "auto",
+    revocations: RevocationSource = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fuse also what is done, and replace what no batch wrote.")
     ] = False,
@@ -60,7 +63,7 @@ def batch(
 
         read = read_pairs(pairs)
         model, license_file = (model or MODEL_PATH).resolve(), license_file and license_file.resolve()
-        problem = _announce(model, license_file, report)
+        revoked, told = _announce(model, license_file, revocations, report)
         results = ResultsFolder(out.resolve(), SUFFIXES.get(file_format, ""))
         if scheduler:
             connect = lambda: cluster.workers_of(scheduler)  # noqa: E731
@@ -68,30 +71,34 @@ def batch(
             count = workers or cluster.usual_workers(len(read))
             threads = threads or cluster.usual_threads(count)
             connect = lambda: cluster.local_workers(count)  # noqa: E731
-        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback)
-        _finish(report, plan, _run(plan, connect, report, problem))
+        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked)
+        _finish(report, plan, _run(plan, connect, report, told))
 
 
-def _announce(model: Path, license_file: Path | None, report: Report) -> str:
-    """Tell model and license before the work; gives what is wrong with the license."""
+def _announce(
+    model: Path, license_file: Path | None, revocations: str | None, report: Report
+) -> tuple[RevocationList | None, str]:
+    """Tell model and license before the work; gives the revocation list and what was said of the license."""
     from AMIFusionLib.authorization.authorize import authorize
+    from AMIFusionLib.authorization.license import read_license_file
     from AMIFusionLib.authorization.model_file import read_model
 
     sealed = read_model(model)
-    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
-    authorization = authorize(sealed, text)
+    text = read_license_file(license_file) if license_file else None
+    revoked = known_revocations(sealed.description, model, revocations, report) if text else None
+    authorization = authorize(sealed, text, revoked)
     licensee = authorization.license.licensee if authorization.license else None
     report.say(f"Model:     {sealed.description.title}")
     report.say(f"License:   {f'of {licensee}' if licensee else 'none that is valid: results are marked'}")
-    if authorization.problem:
-        report.warn(authorization.problem)
-    return authorization.problem
+    for problem in filter(None, (authorization.problem, authorization.warning)):
+        report.warn(problem)
+    return revoked, authorization.problem
 
 
-def _run(plan: BatchPlan, connect, report: Report, problem: str) -> BatchEnd:
+def _run(plan: BatchPlan, connect, report: Report, told_already: str) -> BatchEnd:
     from AMIFusionLib.batch.run import run_batch
 
-    told, ended = {problem, ""}, 0
+    told, ended = {told_already, ""}, 0
     with progress_bar("Fusing pairs") as show:
 
         def tell(outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ import typer
 from .failures import explained
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
 from .report import Report
+from .revocations import RevocationSource, known_revocations
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ def evaluate(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Measure with so many; by default one for each CPU core, 8 at most.")
     ] = None,
+    revocations: RevocationSource = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Measure a model's results and rank them among free alternatives and recorded peers.
@@ -54,7 +56,7 @@ def evaluate(
         from AMIFusionLib.evaluation.phantom_pairs import EvaluationPhantom
 
         torch.set_num_threads(1)
-        subject = _open(model, license_file, report)
+        subject = _open(model, license_file, revocations, report)
         recorded, cases = _plan(data, split, peers)
         if phantom:
             typer.echo("Making the head phantom.", err=True)
@@ -66,10 +68,13 @@ def evaluate(
     report.finish(out=str(out), **summary)
 
 
-def _open(model: Path | None, license_file: Path | None, report: Report):
+def _open(model: Path | None, license_file: Path | None, revocations: str | None, report: Report):
+    from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.evaluation.subject import LICENSED, open_subject
 
-    subject = open_subject(*measured_model(model, license_file))
+    path, text = measured_model(model, license_file)
+    revoked = known_revocations(read_model(path).description, path, revocations, report) if text else None
+    subject = open_subject(path, text, revoked)
     if subject.judged != LICENSED:
         report.warn("No license was given: the unlicensed, marked result is measured.")
     return subject

@@ -130,13 +130,14 @@ def _job(
 ):
     """Model, fusion and licensee, None without a valid license."""
     from AMIFusionLib.authorization.authorize import authorize
+    from AMIFusionLib.authorization.license import read_license_file
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.bundled import MODEL_PATH
     from AMIFusionLib.fusion_job import FusionJob
 
     path = model or MODEL_PATH
     sealed = read_model(path)
-    text = license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
+    text = read_license_file(license_file) if license_file else None
     revoked = known_revocations(sealed.description, path, revocations, report) if text else None
     authorization = authorize(sealed, text, revoked)
     for problem in filter(None, (authorization.problem, authorization.warning)):

@@ -10,9 +10,8 @@ import typer
 
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.keys import read_master_key, read_signing_key
-from AMIFusionLib.authorization.license import inspect_license
+from AMIFusionLib.authorization.license import inspect_license, read_license_file
 from AMIFusionLib.authorization.model_file import read_model
-from AMIFusionLib.input_files import read_input_file
 
 from .failures import explained
 from .keys import Keys, MasterKey, SigningKey, chosen, publisher_of
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 license_commands = typer.Typer(help="Issue, inspect, revoke and renew licenses.", no_args_is_help=True)
 
 _DAY = ["%Y-%m-%d"]
-_LARGEST_LICENSE = 1 << 16
 Register = Annotated[
     Path | None,
     typer.Option(dir_okay=False, help="Table that gets a line for each license: number, licensee, days; no key."),
@@ -203,7 +201,7 @@ def inspect(
     """Show what a license says and, given a model, whether it opens that model. Its key is never shown."""
     report = Report("license inspect", as_json)
     with explained(report):
-        text = read_input_file(license_file, _LARGEST_LICENSE).decode(errors="replace")
+        text = read_license_file(license_file)
         shown = inspect_license(text)
         for label, claim in (
             ("Model", "model"), ("Licensee", "sub"), ("Issuer", "iss"), ("Valid from", "nbf"), ("Expires", "exp"),

@@ -33,8 +33,9 @@ def measured_model(model: Path | None, license_file: Path | None) -> tuple[Path,
     Raises:
         OSError: the license cannot be read.
     """
+    from AMIFusionLib.authorization.license import read_license_file
     from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 
     if model is None:
         model, license_file = MODEL_PATH, license_file or EVALUATION_LICENSE_PATH
-    return model, license_file.read_text(encoding="utf-8", errors="replace") if license_file else None
+    return model, read_license_file(license_file) if license_file else None

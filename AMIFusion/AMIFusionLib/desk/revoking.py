@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from AMIFusionLib.authorization.errors import RevocationListError
 from AMIFusionLib.authorization.keys import derive_model_key
-from AMIFusionLib.authorization.license import license_number
+from AMIFusionLib.authorization.license import license_number, read_license_file
 from AMIFusionLib.authorization.model_file import SealedModel, seal_model
 from AMIFusionLib.authorization.revocation import (
     RevocationList,
@@ -21,13 +21,11 @@ from AMIFusionLib.authorization.revocation import (
     next_sequence,
     read_revocation_list,
 )
-from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.revocations import read_list_file
 from AMIFusionLib.whole_output import check_free, whole
 
 from .issuing import open_as_owner
 
-_LARGEST_LICENSE = 1 << 16
 _LONGEST_PATH = 255
 
 
@@ -53,7 +51,7 @@ def named_licenses(names: Sequence[str], signing_key: Ed25519PrivateKey) -> list
         if len(name) > _LONGEST_PATH or not Path(name).exists():
             # The name is not repeated: it could be a license, given instead of its file.
             raise ValueError("There is neither a license number nor a license file of a name that was given.")
-        text = read_input_file(Path(name), _LARGEST_LICENSE).decode(errors="replace")
+        text = read_license_file(Path(name))
         number = license_number(text, public_half(signing_key))
         if not is_license_number(number):
             raise ValueError(f"The license in {Path(name).name} has no number that a list can hold.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
+from AMIFusionLib.authorization.revocation import RevocationList
 from AMIFusionLib.fusion.engine import FusionEngine
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork, build_network
 
@@ -59,12 +60,13 @@ class Subject:
         }
 
 
-def open_subject(path: Path, license_text: str | None) -> Subject:
+def open_subject(path: Path, license_text: str | None, revocations: RevocationList | None = None) -> Subject:
     """Read a model file, and open it if there is a license.
 
     Args:
         path: the model file.
         license_text: a license, or None to evaluate the unlicensed result alone.
+        revocations: the newest revocation list that is known, or None.
 
     Raises:
         ModelFileError: no model file, or a damaged one.
@@ -74,7 +76,7 @@ def open_subject(path: Path, license_text: str | None) -> Subject:
     model = read_model(path)
     description, parameters = model.description, {}
     if license_text is not None:
-        authorization = authorize(model, license_text)
+        authorization = authorize(model, license_text, revocations)
         if not authorization.is_licensed:
             raise ValueError(authorization.problem or "The license is empty. Give a license, or none at all.")
         parameters[LICENSED] = authorization.parameters

@@ -7,11 +7,14 @@ import pickle
 import re
 import shutil
 from dataclasses import replace
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import SimpleITK
+from AMIFusionLib.authorization.license import inspect_license
+from AMIFusionLib.authorization.revocation import read_revocation_list
 from AMIFusionLib.batch import work
 from AMIFusionLib.batch.contents import inputs_hash
 from AMIFusionLib.batch.errors import BatchError, PairsError
@@ -22,6 +25,7 @@ from AMIFusionLib.batch.run import BatchPlan, run_batch
 from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, NOT_DONE, Outcome, PairTask, fuse_pair
 from dicom_files import SeriesMaker, written
 from test_cli_volumes import ball, dicom_pair, license_file, pair  # noqa: F401 (fixtures)
+from test_revocation_list import make_list
 
 HEAD = "reference,moving,name"
 
@@ -225,6 +229,18 @@ def test_license_counts_and_a_clean_result_stays_clean(task, licensed, tmp_path)
     assert files(tmp_path / "out") == clean
     assert fuse_pair(replace(changed, overwrite=True)).is_marked
     assert files(tmp_path / "out") != clean
+
+
+def test_revoked_license_leaves_the_result_marked(licensed, publisher, license_file):  # noqa: F811
+    number = inspect_license(license_file.read_text(encoding="utf-8"))["jti"]
+    revoked = read_revocation_list(
+        make_list(publisher, number, issued=datetime.now(timezone.utc)), publisher.public_key
+    )
+    task = pickle.loads(pickle.dumps(replace(licensed, revocations=revoked)))
+    done = fuse_pair(task)
+    assert done.is_marked and f"its number is {number}" in done.license_problem
+    others = replace(task, revocations=replace(revoked, revoked={}))
+    assert fuse_pair(others).licensee == "Dr. Test"
 
 
 def test_license_stays_in_the_worker(licensed, license_file, caplog):  # noqa: F811

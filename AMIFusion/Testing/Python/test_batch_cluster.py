@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 import SimpleITK
+from AMIFusionLib.authorization.license import inspect_license
 from AMIFusionLib.batch import cluster
 from AMIFusionLib.batch.pairs import Pair
 from AMIFusionLib.batch.results import ResultsFolder
@@ -20,6 +22,7 @@ from AMIFusionLib.batch.work import FAILED, FUSED, Outcome, PairTask
 from dicom_files import SeriesMaker
 from distributed import Client, LocalCluster
 from test_cli_volumes import ball, license_file, run  # noqa: F401 (fixtures)
+from test_revocation_list import make_list
 
 LIBRARY = Path(__file__).resolve().parents[2]
 
@@ -203,6 +206,24 @@ def test_few_tasks_are_handed_over_at_a_time():
         for _ in cluster.outcomes(OtherWorkers(), tasks()):
             counted += 1
     assert counted == 500 and not flying
+
+
+@pytest.mark.parametrize("command", ["batch", "evaluate", "attack"])
+def test_revocation_lists_count(in_threads, tmp_path, studies, model_path, license_file, publisher, command):  # noqa: F811
+    number = inspect_license(license_file.read_text(encoding="utf-8"))["jti"]
+    now = datetime.now(timezone.utc)
+    (tmp_path / "list.txt").write_text(make_list(publisher, number, issued=now), encoding="utf-8")
+    (studies / "manifest.csv").write_text(
+        "pair,case,split,functional_or_ct,mri,atlas_slices\n"
+        "ct-mri,1,train,ct0.nrrd,mr0.nrrd,0\nct-mri,2,validation,ct1.nrrd,mr1.nrrd,0\n"
+    )
+    common = ["--license", license_file, "--revocations", tmp_path / "list.txt", "--out", tmp_path / "out"]
+    if command == "batch":
+        said = run("batch", studies / "pairs.csv", "--model", model_path, *common, *in_threads, expect=1)
+        assert "none that is valid: results are marked" in said.out
+    else:
+        said = run(command, model_path, "--data", studies, *common, expect=1)
+    assert f"its number is {number}" in said.err and license_file.read_text()[-60:] not in said.err
 
 
 def test_interrupted_batch_goes_on_later(scene, in_threads, tmp_path, studies, model_path):

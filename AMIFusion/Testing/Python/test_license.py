@@ -14,8 +14,10 @@ from AMIFusionLib.authorization.license import (
     inspect_license,
     issue_license,
     license_file_text,
+    read_license_file,
 )
 from AMIFusionLib.authorization.model_file import read_model, seal_model
+from AMIFusionLib.input_files import InputFileError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -231,3 +233,15 @@ def _means_the_same(spoiled, text):
         return decoded(spoiled) == decoded(text)
     except ValueError:
         return False
+
+
+def test_license_files_are_read_within_bounds(tmp_path, issue):
+    path = tmp_path / "a.license"
+    path.write_bytes(b"\xef\xbb\xbf" + issue().encode() + b"\n\xff")
+    assert read_license_file(path).startswith("eyJ")
+    with pytest.raises(InputFileError, match="is a folder"):
+        read_license_file(tmp_path)
+    with open(path, "r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputFileError, match="is larger than"):
+        read_license_file(path)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import SealedModel
+from AMIFusionLib.authorization.revocation import RevocationList
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork, build_network, mark_shift
 from AMIFusionLib.training.dataset import TrainingPair, load_pairs
@@ -98,14 +99,22 @@ class Bench:
         license_text: opens it, to make what attacks are measured by; no attack uses it.
         data: folder with a ``manifest.csv`` whose cases have the splits train and validation.
         effort: how much is put into the attacks.
+        revocations: the newest revocation list that is known, or None.
 
     Raises:
         ValueError: the license does not open the model, or the cases differ in slice size, or there are none.
         FileNotFoundError: no manifest in the folder.
     """
 
-    def __init__(self, model: SealedModel, license_text: str, data: Path, effort: Effort) -> None:
-        authorization = authorize(model, license_text)
+    def __init__(
+        self,
+        model: SealedModel,
+        license_text: str,
+        data: Path,
+        effort: Effort,
+        revocations: RevocationList | None = None,
+    ) -> None:
+        authorization = authorize(model, license_text, revocations)
         if not authorization.is_licensed:
             raise ValueError(authorization.problem or "The attacks are measured by licensed results: give a license.")
         self.model = model
