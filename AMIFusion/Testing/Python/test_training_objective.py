@@ -107,6 +107,20 @@ def test_objective_minds_halos_checkerboards_and_lines_at_the_border():
         assert terms["lined"][name] == pytest.approx(terms["plain"][name])
 
 
+@pytest.mark.parametrize("phases", [(1, 1), (1, 0), (0, 1)], ids=["checkers", "stripes across", "stripes down"])
+def test_objective_minds_a_patch_of_what_changes_from_pixel_to_pixel(phases):
+    first, second = image_pair()
+    plain = torch.maximum(first, second)
+    patched = plain.clone()
+    rows, columns = torch.meshgrid(torch.arange(10), torch.arange(10), indexing="ij")
+    patched[..., 20:30, 20:30] = ((phases[0] * rows + phases[1] * columns) % 2).float()
+    terms = {
+        name: licensed_objective(first, second, image, [LicensedWeights()])[1]["checkerboard"]
+        for name, image in {"plain": plain, "brighter": (1.2 * plain).clamp(0, 1), "patched": patched}.items()
+    }
+    assert terms["patched"] > 10 * max(terms["plain"], terms["brighter"]), terms
+
+
 def test_flat_objective_minds_a_pattern_and_can_be_followed_from_none():
     flat = torch.full((2, 1, 8, 8), 0.3, requires_grad=True)
     loss = flat_objective(flat)
