@@ -85,36 +85,12 @@ def loadHeadPhantom(source=None):
     if slicer.util.mainWindow() is None or slicer.app.testingEnabled():
         nodes = logic.createHeadPhantom()
     else:
-        nodes = _finishedWithDialog(logic.headPhantomSteps())
+        from AMIFusionLib.panel.progress_dialog import finished_with_dialog
+
+        nodes = finished_with_dialog(logic.headPhantomSteps(), _("Making the head phantom..."), _("AMIFusion")) or []
     if nodes:
         slicer.util.setSliceViewerLayers(background=nodes[1], fit=True)
     return nodes
-
-
-def _finishedWithDialog(steps):
-    """Run the head phantom's steps under a dialog; gives its nodes, none if the user cancels."""
-    import qt
-
-    dialog = slicer.util.createProgressDialog(
-        labelText=_("Making the head phantom..."),
-        windowTitle=_("AMIFusion"),
-        # The rest of the window must not start another one meanwhile.
-        windowModality=qt.Qt.WindowModal,
-        autoClose=False,
-        autoReset=False,
-    )
-    try:
-        while not dialog.wasCanceled:
-            try:
-                dialog.setValue(int(100 * next(steps)))
-            except StopIteration as end:
-                return end.value
-            slicer.app.processEvents()
-        return []
-    finally:
-        steps.close()
-        dialog.close()
-        dialog.deleteLater()
 
 
 @parameterNodeWrapper

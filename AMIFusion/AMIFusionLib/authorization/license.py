@@ -13,8 +13,9 @@ from pathlib import Path
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ..input_files import read_input_file
-from ..license_store import LARGEST_BYTES
+from AMIFusionLib.input_files import read_input_file
+from AMIFusionLib.license_store import LARGEST_BYTES
+
 from ..translation import tr as _
 from .errors import (
     LicenseExpiredError,
