@@ -345,7 +345,7 @@ def test_transform_moves_the_second_volume(pair, tmp_path):
 
 
 def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model):
-    from dicom_validity import dciodvfy_errors, has_dciodvfy, problems_of, values_are_valid
+    from dicom_validity import dciodvfy_errors, problems_of, values_are_valid
 
     told = json.loads(run("phantom", "--out", tmp_path / "p", "--format", "dicom", "--json").out)
     assert [Path(path).name for path in told["volumes"]] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
@@ -360,7 +360,7 @@ def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model)
         path = tmp_path / "p" / f"Phantom{name}" / "0007.dcm"
         assert not problems_of(pydicom.dcmread(path))
         values_are_valid(path)
-        assert not has_dciodvfy() or not dciodvfy_errors(path)
+        assert not dciodvfy_errors(path)
     assert len(studies) == 1
     slopes = {float(image.RescaleSlope) for image in written(tmp_path / "p" / "PhantomPET")}
     assert len(slopes) > 10

@@ -13,7 +13,7 @@ from AMIFusionLib.fused_series import FusedSeries
 from AMIFusionLib.fusion_job import FusionJob
 from AMIFusionLib.volumes.files import read_volume
 from dicom_files import SeriesMaker, enhanced, tilted, written
-from dicom_validity import dciodvfy_errors, has_dciodvfy, problems_of, values_are_valid
+from dicom_validity import dciodvfy_errors, problems_of, values_are_valid
 from pydicom.config import disable_value_validation
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage
 from slicer.util import arrayFromVolume
@@ -125,7 +125,6 @@ def test_series_without_dicom_sources_are_valid(scene, fuse_to_series, tmp_path,
     }
 
 
-@pytest.mark.skipif(not has_dciodvfy(), reason="dciodvfy (Debian's package dicom3tools) is not installed")
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
 @pytest.mark.parametrize("source", [*SOURCES, "no DICOM"])
 def test_dciodvfy_finds_no_error(scene, fuse_to_series, tmp_path, add_volume, source, color):
@@ -147,6 +146,8 @@ def test_the_checks_find_what_is_wrong(fuse_to_series, tmp_path):
     shown = " ".join(problems_of(image))
     assert "PatientID of type 2 is missing" in shown and "ImageType of type 1 is empty" in shown
     assert "Units is in no module" in shown
+    image.save_as(tmp_path / "wrong.dcm")
+    assert any("PatientID" in line for line in dciodvfy_errors(tmp_path / "wrong.dcm"))
 
 
 def nrrd_pair(tmp_path, add_volume):
