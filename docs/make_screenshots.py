@@ -57,7 +57,9 @@ def main() -> None:
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     """Pictures of the same width beside each other, upper edges in line."""
-    sheet = Image.new("RGB", (sum(each.width for each in pictures), max(each.height for each in pictures)), "white")
+    size = sum(each.width for each in pictures), max(each.height for each in pictures)
+    # The panel's own color, below the shorter one too.
+    sheet = Image.new("RGB", size, pictures[0].convert("RGB").getpixel((0, pictures[0].height - 1)))
     left = 0
     for each in pictures:
         sheet.paste(each.convert("RGB"), (left, 0))

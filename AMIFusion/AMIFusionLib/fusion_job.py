@@ -18,6 +18,7 @@ from .volumes.color import faded_chroma
 from .volumes.intensity import WINDOW_FROM_DISPLAY
 from .volumes.planes import ACQUISITION, slice_layout
 from .volumes.result import ResultImage, publish_result
+from .volumes.sameness import sameness
 from .volumes.source import VolumeSource
 from .volumes.watch import UnchangedVolumes
 
@@ -157,6 +158,7 @@ class FusionJob:
         return {
             "ReferenceNodeID": self._reference.GetID(),
             "MovingNodeID": self._moving.GetID() or "",
+            **sameness(self._reference, self._moving),
             "Model": self._model.description.model_id,
             "ModelSHA256": self._model.sha256,
             "Authorized": "true" if licensed else "false",

@@ -22,6 +22,7 @@ from .volumes.errors import VolumeError
 from .volumes.intensity import WINDOW_CHOICES, WINDOW_FROM_DISPLAY, IntensityWindow
 from .volumes.planes import ACQUISITION, PLANES, slice_layout
 from .volumes.result import ATTRIBUTE_PREFIX, COLOR_MAXIMUM, SCALAR_MAXIMUM, source_of
+from .volumes.sameness import is_same
 from .volumes.source import VolumeSource
 from .volumes.watch import UnchangedVolumes
 
@@ -103,7 +104,7 @@ class MeasureJob:
         self._result, self._budget, self._clock = result, budget, clock
         reference, moving = self._nodes = [_required_source(result, role) for role in ("Reference", "Moving")]
         check_inputs(reference, moving)
-        _check_unchanged(result, reference, since)
+        _check_unchanged(result, reference, moving, since)
         plane = result.GetAttribute(f"{ATTRIBUTE_PREFIX}Plane")
         layout = slice_layout(reference, plane if plane in PLANES else ACQUISITION)
         is_color = is_color_image(result)
@@ -212,17 +213,29 @@ def _required_source(result, role: str):
     return node
 
 
-def _check_unchanged(result, reference, since: UnchangedVolumes | None) -> None:
-    """Refuse sources that are not what was fused; of a result from a file only its reference's place can tell."""
-    try:
-        if since is not None:
-            since.check()
-    except VolumeError:
+def _check_unchanged(result, reference, moving, since: UnchangedVolumes | None) -> None:
+    """Refuse sources that are not what was fused; of a result from a file its place and its attributes tell."""
+    if not _is_watched_unchanged(since):
+        raise _changed(result)
+    if not _is_in_place(result, reference):
         raise VolumeError(
-            _("A source of '{name}' was moved or changed since it was fused. Fuse again, and measure then.").format(
-                name=result.GetName()
+            _("'{reference}' does not lie where '{name}' does any more. Fuse again, and measure then.").format(
+                reference=reference.GetName(), name=result.GetName()
             )
-        ) from None
+        )
+    if not _is_kept_the_same(result, reference, moving):
+        raise _changed(result)
+
+
+def _changed(result) -> VolumeError:
+    return VolumeError(
+        _("A source of '{name}' was moved or changed since it was fused. Fuse again, and measure then.").format(
+            name=result.GetName()
+        )
+    )
+
+
+def _is_in_place(result, reference) -> bool:
     matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
     for node, matrix in zip((result, reference), matrices):
         node.GetIJKToRASMatrix(matrix)
@@ -231,13 +244,25 @@ def _check_unchanged(result, reference, since: UnchangedVolumes | None) -> None:
         for row in range(4)
         for column in range(4)
     ]
-    same_place = max(differences) < _SAME_GEOMETRY and result.GetTransformNodeID() == reference.GetTransformNodeID()
-    if not same_place or result.GetImageData().GetDimensions() != reference.GetImageData().GetDimensions():
-        raise VolumeError(
-            _("'{reference}' does not lie where '{name}' does any more. Fuse again, and measure then.").format(
-                reference=reference.GetName(), name=result.GetName()
-            )
-        )
+    return (
+        max(differences) < _SAME_GEOMETRY
+        and result.GetTransformNodeID() == reference.GetTransformNodeID()
+        and result.GetImageData().GetDimensions() == reference.GetImageData().GetDimensions()
+    )
+
+
+def _is_watched_unchanged(since: UnchangedVolumes | None) -> bool:
+    try:
+        if since is not None:
+            since.check()
+    except VolumeError:
+        return False
+    return True
+
+
+def _is_kept_the_same(result, reference, moving) -> bool:
+    names = ("MovingPlace", "ReferenceVoxels", "MovingVoxels")
+    return is_same(reference, moving, {name: result.GetAttribute(ATTRIBUTE_PREFIX + name) for name in names})
 
 
 def _window(result, role: str) -> IntensityWindow | str:

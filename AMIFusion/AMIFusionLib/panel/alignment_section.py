@@ -62,7 +62,7 @@ class AlignmentSection:
         ui.alignButton.setText(_("Cancel") if self.is_running else _("&Align rigidly"))
         ui.alignButton.setEnabled(self.is_running or is_ready)
         ui.checkAlignmentButton.setEnabled(is_ready and not self.is_running)
-        ui.undoAlignmentButton.setEnabled(is_ready and not self.is_running and _is_aligned(pair[1]))
+        ui.undoAlignmentButton.setEnabled(is_ready and not self.is_running and _aligned(pair) is not None)
         if is_blocked:
             # A fusion comes first; what was not looked at to the end is looked at again afterwards.
             if self._checking.is_running:
@@ -144,8 +144,8 @@ class AlignmentSection:
     def _on_undo(self) -> None:
         from AMIFusionLib.alignment_job import undo_alignment
 
-        moving = self._pair()[1]
-        if undo_alignment(moving):
+        moving = _aligned(self._pair())
+        if moving is not None and undo_alignment(moving):
             self._say(_("'{name}' lies as it did before.").format(name=moving.GetName()))
             self._checked_states = _states(self._pair())
             self._check(quietly=True)
@@ -169,10 +169,10 @@ class AlignmentSection:
         return f"{moved} {agreement} " + _("Look at the volumes before you rely on it.")
 
     def _on_verdict(self, sentence: str, is_warning: bool) -> None:
+        self._say(sentence)
         if is_warning:
             # The section may be closed, and a warning that nobody sees is none.
-            self._ui.alignmentCollapsibleButton.setCollapsed(False)
-        self._say(sentence)
+            self._ui.alignmentCollapsibleButton.collapsed = False
 
     def _end(self) -> None:
         self._job = None
@@ -239,10 +239,11 @@ def _states(pair: tuple) -> tuple:
     return tuple(volume_state(node) if node is not None else None for node in pair)
 
 
-def _is_aligned(moving) -> bool:
+def _aligned(pair: tuple):
+    """The volume that was aligned, or None; the second one first, but they may have been swapped since."""
     from AMIFusionLib.alignment_job import alignment_of
 
-    return alignment_of(moving) is not None
+    return next((node for node in reversed(pair) if alignment_of(node) is not None), None)
 
 
 def _sentence(error: Exception) -> str:

@@ -30,15 +30,18 @@ class FusionSection:
         ui.windowComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("window", index))
         ui.deviceComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("device", index))
 
-    def update(self, parameters) -> None:
+    def update(self, parameters, is_blocked: bool = False) -> None:
         """Show a parameter node's choices.
 
         Args:
             parameters: AMIFusionParameterNode, or None while there is none.
+            is_blocked: whether a fusion is under way, which keeps to the choices that it was begun with.
         """
         # What is shown is not written back: a scene may come from a computer with another GPU and keeps its choice.
         self._parameters = None
         self._name_devices()
+        for widget in (*self._choices.values(), self._ui.balanceSlider, self._ui.colorCheckBox):
+            widget.setEnabled(not is_blocked)
         if parameters is not None:
             self._offer_device(parameters.device)
             for name, combo_box in self._choices.items():

@@ -6,8 +6,11 @@ import qt
 import vtk
 from slicer.i18n import tr as _
 
+from AMIFusionLib.volumes.result import ATTRIBUTE_PREFIX
+
 from .alignment_section import AlignmentSection
 from .fusion_section import FusionSection
+from .keyboard import make_reachable
 from .license_section import LicenseSection
 from .preview_section import LEFT, PreviewSection
 from .result_section import ResultSection
@@ -32,7 +35,9 @@ class FusionPanel:
         self._logic = logic
         self._parameters = None
         self._bindings: tuple | None = None
-        self._is_closed = False
+        self._is_closed = self._is_left = False
+        self._unseen = None
+        self._license_used = ""
         self._volumes = VolumesSection(ui, _soon, self._on_volumes_changed)
         self._fusion = FusionSection(ui)
         self._license = LicenseSection(ui, logic, self._update)
@@ -48,6 +53,7 @@ class FusionPanel:
             device=lambda: self._fusion.device,
             revocations=lambda public_key: logic.revocations.store.known(public_key),
         )
+        _prepare(ui)
         self._update()
 
     @property
@@ -79,11 +85,16 @@ class FusionPanel:
         self._update()
 
     def entered(self) -> None:
-        """The module is open."""
+        """The module is open: what was made meanwhile is shown."""
+        self._is_left = False
+        node, self._unseen = self._unseen, None
+        if node is not None:
+            self._show_result(node)
         self._preview.resume(LEFT)
 
     def left(self) -> None:
         """Another module is open: the slice views are the user's own there."""
+        self._is_left = True
         self._preview.pause(LEFT)
 
     def volume_added(self, node) -> None:
@@ -106,6 +117,8 @@ class FusionPanel:
             for name in _SELECTIONS:
                 if getattr(self._parameters, name) is node:
                     setattr(self._parameters, name, None)
+        if node is self._unseen:
+            self._unseen = None
         # Last: each change above lets the section look for a result, and the node is still in the scene.
         self._result.forget(node)
         self._run.forget(node)
@@ -129,11 +142,12 @@ class FusionPanel:
 
     def _create_job(self):
         parameters = self._parameters
+        self._license_used = self._license.text
         return self._logic.createJob(
             parameters.referenceVolume,
             parameters.movingVolume,
             parameters.outputVolume,
-            license=self._license.text,
+            license=self._license_used,
             plane=parameters.plane,
             window=parameters.window,
             keepColor=parameters.keepColor,
@@ -144,6 +158,15 @@ class FusionPanel:
         )
 
     def _on_finished(self, node) -> None:
+        if self._license.is_licensed and self._license.text != self._license_used:
+            self._run.add(_("The license was entered after the fusion had begun. Fuse again for a result with it."))
+        if self._is_left:
+            # The slice views and the layout are the user's own in another module.
+            self._unseen = node
+        else:
+            self._show_result(node)
+
+    def _show_result(self, node) -> None:
         self._end_preview()
         self._result.show(node)
 
@@ -168,8 +191,11 @@ class FusionPanel:
         is_busy = self._run.is_running or self._alignment.is_running
         if is_busy:
             self._preview.pause()
-        for section in (self._volumes, self._fusion, self._license, self._result):
+        for section in (self._volumes, self._fusion):
+            section.update(parameters, is_blocked=self._run.is_running)
+        for section in (self._license, self._result):
             section.update(parameters)
+        self._ui.outputSelector.setEnabled(not self._run.is_running)
         self._alignment.update(parameters, is_blocked=self._run.is_running)
         self._run.update(parameters, busy=_("Aligning...") if self._alignment.is_running else "")
         self._preview.update(parameters)
@@ -185,7 +211,25 @@ class FusionPanel:
             gui, observer = self._bindings
             self._parameters.disconnectGui(gui)
             self._parameters.RemoveObserver(observer)
-        self._parameters, self._bindings = None, None
+        self._parameters, self._bindings, self._unseen = None, None, None
+
+
+def _prepare(ui) -> None:
+    """What the .ui file cannot say."""
+    for node_class in ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"):
+        # Only results: a volume of the patient's would be lost.
+        ui.outputSelector.addAttribute(node_class, f"{ATTRIBUTE_PREFIX}Model")
+    for selector, label in (
+        (ui.referenceSelector, ui.referenceLabel),
+        (ui.movingSelector, ui.movingLabel),
+        (ui.outputSelector, ui.outputLabel),
+    ):
+        make_reachable(selector, qt.QComboBox, name=_spoken(label))
+    make_reachable(ui.balanceSlider, qt.QSlider, qt.QDoubleSpinBox, name=_spoken(ui.balanceLabel))
+
+
+def _spoken(label) -> str:
+    return label.text.replace("&", "").rstrip(": ")
 
 
 def _soon(step) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+import vtk
 
 from AMIFusionLib.volumes.result import COLOR_MAXIMUM, SCALAR_MAXIMUM
 from AMIFusionLib.volumes.view_plane import ViewPlane
@@ -38,6 +39,9 @@ def restore_saved_layers(scene) -> None:
 class PreviewView:
     """Shows fused slices in a slice view as its foreground, at full opacity over the user's background.
 
+    The mouse's window tool acts on the front layer, so that it is the preview's window that it changes: the background
+    takes that change over, in its own values, and the next slice shows it.
+
     The former foreground and its opacity come back when the preview ends. An opacity that the user sets meanwhile is
     the preview's, kept until then. If the user chooses another foreground meanwhile, that choice stays: the view is
     given up (``is_given_up``) until the section starts anew.
@@ -55,6 +59,7 @@ class PreviewView:
         self.signature: tuple | None = None
         self.is_given_up = False
         self._node = None
+        self._display: tuple = (None, 0)
         self._former: tuple[str | None, float] | None = None
         self._opacity = 1.0
 
@@ -84,9 +89,7 @@ class PreviewView:
         with slicer.util.NodeModify(node):
             node.SetAndObserveImageData(fused.image)
             node.SetIJKToRASMatrix(fused.ijk_to_ras)
-        # Each time: the mouse's window tool acts on the front layer, and not on what is fused.
-        maximum = COLOR_MAXIMUM if fused.is_color else SCALAR_MAXIMUM
-        node.GetDisplayNode().SetWindowLevel(maximum, maximum / 2)
+        self._follow_window()
         composite = self.composite
         if not self.is_shown:
             self._former = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
@@ -99,6 +102,36 @@ class PreviewView:
             composite.SetForegroundVolumeID(node.GetID())
         if node is not former_node:
             _remove(former_node)
+
+    def _follow_window(self) -> None:
+        """Show the scratch node in full, and hear of who windows it."""
+        display = self._node.GetDisplayNode()
+        _show_in_full(self._node)
+        if display is not self._display[0]:
+            self._follow_no_window()
+            self._display = display, display.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_windowed)
+
+    def _follow_no_window(self) -> None:
+        display, tag = self._display
+        if display is not None:
+            display.RemoveObserver(tag)
+        self._display = None, 0
+
+    def _on_windowed(self, display, _event) -> None:
+        maximum = _maximum(self._node)
+        window, level = display.GetWindow(), display.GetLevel()
+        if (window, level) == (maximum, maximum / 2):
+            return
+        _show_in_full(self._node)
+        background = self._node.GetScene().GetNodeByID(self.composite.GetBackgroundVolumeID() or "")
+        below = background.GetVolumeDisplayNode() if background is not None else None
+        if below is None or not hasattr(below, "GetWindow") or not below.GetWindow() > 0:
+            return
+        # What was v of the maximum is that much of the background's window.
+        width, low = below.GetWindow(), below.GetLevel() - below.GetWindow() / 2
+        with slicer.util.NodeModify(below):
+            below.SetAutoWindowLevel(False)
+            below.SetWindowLevel(width * window / maximum, low + width * level / maximum)
 
     def notice_user(self) -> bool:
         """Give the view up if the user has chosen another foreground over the preview.
@@ -135,6 +168,7 @@ class PreviewView:
     def withdraw(self) -> None:
         """Bring the user's layers back and leave no node."""
         self.hide()
+        self._follow_no_window()
         node, self._node = self._node, None
         _remove(node)
 
@@ -150,6 +184,16 @@ class PreviewView:
         if node is not None and node.GetScene() is not None and node.GetClassName() == f"vtkMRML{kind}VolumeNode":
             return node
         return _new_scratch(self.slice_node.GetScene(), f"AMIFusion preview {self.name}", kind)
+
+
+def _maximum(node) -> int:
+    return COLOR_MAXIMUM if node.IsA("vtkMRMLVectorVolumeNode") else SCALAR_MAXIMUM
+
+
+def _show_in_full(node) -> None:
+    """Every value of a scratch node, black to white."""
+    maximum = _maximum(node)
+    node.GetDisplayNode().SetWindowLevel(maximum, maximum / 2)
 
 
 def _forget_former(composite) -> None:

@@ -12,6 +12,7 @@ from AMIFusionLib.pytorch import PyTorchMissingError
 from AMIFusionLib.volumes.checks import check_inputs
 from AMIFusionLib.volumes.errors import VolumeError
 from AMIFusionLib.volumes.resampling import check_boxes_overlap
+from AMIFusionLib.volumes.result import is_foreign
 
 from .labels import show_sentence
 from .runner import FusionRunner, Job
@@ -104,6 +105,10 @@ class RunSection:
     def say(self, text: str) -> None:
         """Show a sentence below the button."""
         show_sentence(self._ui.statusLabel, text)
+
+    def add(self, text: str) -> None:
+        """Show one more sentence below the button."""
+        self.say(f"{self._ui.statusLabel.text} {text}".strip())
 
     def say_preparing(self, text: str) -> None:
         """Show a sentence about what must be done before a run, at once: it may hold up the event loop."""
@@ -201,8 +206,13 @@ def _obstacle(parameters) -> tuple[str, str]:
         return _("Select a second volume"), ""
     if moving is reference:
         return _("Select two different volumes"), ""
-    if parameters.outputVolume in (reference, moving):
+    output = parameters.outputVolume
+    if output is not None and output in (reference, moving):
         return _("Select another output"), _("The output is one of the volumes to fuse.")
+    if output is not None and is_foreign(output):
+        return _("Select another output"), _("'{name}' is no result of a fusion: its voxels would be lost.").format(
+            name=output.GetName()
+        )
     try:
         check_inputs(reference, moving)
         check_boxes_overlap(moving, reference)

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from AMIFusionLib.volumes.checks import check_inputs
 from AMIFusionLib.volumes.errors import VolumeError
 from AMIFusionLib.volumes.guesses import guess_pair
-from AMIFusionLib.volumes.resampling import is_same_grid
+from AMIFusionLib.volumes.resampling import check_boxes_overlap, is_same_grid
 from AMIFusionLib.volumes.result import ATTRIBUTE_PREFIX
 
 from .labels import show_sentence
@@ -36,19 +36,23 @@ class VolumesSection:
         self._watched: tuple = (None, None)
         self._observations: list[tuple] = []
         self._is_guess_due = self._is_update_due = self._is_closed = False
+        self._selectors = ui.referenceSelector, ui.movingSelector
         ui.swapButton.connect("clicked()", self._on_swap)
 
-    def update(self, parameters) -> None:
+    def update(self, parameters, is_blocked: bool = False) -> None:
         """Show what will happen to the volumes that are selected.
 
         Args:
             parameters: AMIFusionParameterNode, or None while there is none.
+            is_blocked: whether a fusion is under way, which keeps to the volumes that it was begun with.
         """
         self._parameters = parameters
         pair = _selected(parameters)
         if pair != self._watched:
             self._watch(pair)
-        self._ui.swapButton.setEnabled(any(pair))
+        for selector in self._selectors:
+            selector.setEnabled(not is_blocked)
+        self._ui.swapButton.setEnabled(any(pair) and not is_blocked)
         show_sentence(self._ui.volumesNoteLabel, _plan_sentence(*pair) if all(pair) else "")
 
     def guess_soon(self) -> None:
@@ -146,11 +150,16 @@ def _plan_sentence(reference, moving) -> str:
     """What will happen to the volumes, or what forbids it."""
     try:
         check_inputs(reference, moving)
+        check_boxes_overlap(moving, reference)
     except VolumeError as error:
         return str(error)
     sizes = [_size(node) for node in (moving, reference)]
     if is_same_grid(moving, reference):
         return _("Both lie on one grid of {size} voxels; nothing is resampled.").format(size=sizes[1])
+    if sizes[0] == sizes[1]:
+        return _("{name} will be resampled onto the grid of {reference}, {size}.").format(
+            name=moving.GetName(), reference=reference.GetName(), size=sizes[1]
+        )
     return _("{name} will be resampled from {before} to {after}.").format(
         name=moving.GetName(), before=sizes[0], after=sizes[1]
     )

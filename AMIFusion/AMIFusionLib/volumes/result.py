@@ -76,9 +76,13 @@ def publish_result(result: ResultImage, reference, output, name: str, attributes
         The result's vtkMRMLScalarVolumeNode or vtkMRMLVectorVolumeNode.
     """
     scene = reference.GetScene()
-    node = output
-    if node is None:
-        node = scene.AddNewNodeByClass(result_class(result.is_color), scene.GenerateUniqueName(name))
+    node = output if output is not None else scene.CreateNodeByClass(result_class(result.is_color))
+    for key, value in attributes.items():
+        node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
+    if output is None:
+        node.SetName(scene.GenerateUniqueName(name))
+        # With its attributes: who hears of it asks whether it is a result.
+        scene.AddNode(node)
     if node.GetDisplayNode() is None:
         # Before the voxels are there: a display node that is added later works out their histogram.
         _add_display(node, result.is_color)
@@ -86,10 +90,13 @@ def publish_result(result: ResultImage, reference, output, name: str, attributes
     node.CopyOrientation(reference)
     node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     node.RemoveAttribute("DICOM.instanceUIDs")
-    for key, value in attributes.items():
-        node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
     _place_beside(node, reference)
     return node
+
+
+def is_foreign(node) -> bool:
+    """Whether a volume holds voxels that no fusion made, so that a result in their place would lose them."""
+    return node.GetImageData() is not None and node.GetAttribute(f"{ATTRIBUTE_PREFIX}Model") is None
 
 
 def is_licensed(result) -> bool:

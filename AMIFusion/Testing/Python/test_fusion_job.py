@@ -11,6 +11,7 @@ from AMIFusionLib.authorization.license import License
 from AMIFusionLib.fusion.engine import SliceSizeError
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.volumes.errors import OutputVolumeError, VolumeError
+from AMIFusionLib.volumes.sameness import sameness
 
 NOW = datetime.now(timezone.utc)
 
@@ -43,6 +44,7 @@ def test_authorized_and_unauthorized_results(pair, model, issue):
         "ReferenceNodeID": pair[0].GetID(), "MovingNodeID": pair[1].GetID(), "Model": "test-model-1",
         "ModelSHA256": model.sha256, "Authorized": "true", "Licensee": "Dr. Test", "Plane": "acquisition",
         "Window": "display", "ReferenceWindow": "0.0 1000.0", "MovingWindow": "0.0 100.0", "Balance": "50",
+        **sameness(*pair),
     }  # fmt: skip
     assert marked.GetAttribute("AMIFusion.Authorized") == "false"
     assert marked.GetAttribute("AMIFusion.Licensee") == ""

@@ -251,10 +251,12 @@ def test_interrupted_run_ends_cleanly(panel, pair, scene, what):
 def test_deleted_selection_is_not_replaced_by_another_volume(panel, pair, add_volume, scene, role):
     """Slicer's selectors would take the next volume, and a result would overwrite it."""
     third = add_volume(np.zeros((9, 20, 20), np.int16), "Third")
-    add_volume(np.zeros((9, 20, 20), np.int16), "Bystander")
+    third.SetAttribute("AMIFusion.Model", "a model")
+    add_volume(np.zeros((9, 20, 20), np.int16), "Bystander").SetAttribute("AMIFusion.Model", "a model")
     select(panel, *pair)
     selector = getattr(panel._ui, f"{role}Selector")
     selector.setCurrentNode(third)
+    assert selector.currentNode() is third
     scene.RemoveNode(third)
     slicer_emulation.process_events()
     assert selector.currentNode() is None

@@ -223,6 +223,18 @@ def test_the_mouse_s_window_tool_does_not_change_the_preview_for_long(running):
     assert (display.GetWindow(), display.GetLevel()) == (4095, 2047.5)
 
 
+def test_the_mouse_s_window_tool_windows_the_background(running, pair):
+    below, scratch = pair[0].GetDisplayNode(), running.scratch().GetDisplayNode()
+    window, level = below.GetWindow(), below.GetLevel()
+    before, full = running.pixels(), (scratch.GetWindow(), scratch.GetLevel())
+    # Twice the contrast, about a darker middle, as dragging over the front layer does it.
+    scratch.SetWindowLevel(full[0] / 2, full[1] - full[0] / 10)
+    assert (scratch.GetWindow(), scratch.GetLevel()) == full
+    assert below.GetWindow() == pytest.approx(window / 2) and below.GetLevel() == pytest.approx(level - window / 10)
+    running.settle()
+    assert (running.pixels() != before).mean() > 0.2 and (scratch.GetWindow(), scratch.GetLevel()) == full
+
+
 def test_volumes_apart_are_said_and_it_goes_on_when_they_meet(running, pair):
     pair[1].SetOrigin(900, 0, 0)
     running.settle()

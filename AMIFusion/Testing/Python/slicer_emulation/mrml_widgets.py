@@ -81,6 +81,8 @@ class qMRMLNodeComboBox(_NODE_OPTIONS, QtWidgets.QWidget):
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo_box)
+        # As Slicer's: whoever focuses the list is sent to this widget, which takes no focus.
+        self._combo_box.setFocusProxy(self)
         self.setEnabled(False)
 
     def _show_names(self):

@@ -30,6 +30,11 @@ HIDDEN = {
     "checkStateChanged",
     "staticMetaObject",
     "isQuickItemType",
+    # Setters of ctk's and qMRML's that are neither slots nor invokable: only their properties reach Python.
+    "setCollapsed",
+    "setNodeTypes",
+    "setShowChildNodeTypes",
+    "setShowHidden",
 }
 _live = weakref.WeakValueDictionary()
 _classes = {}
