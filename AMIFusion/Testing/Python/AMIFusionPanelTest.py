@@ -199,7 +199,9 @@ class AMIFusionPanelTest(unittest.TestCase):
         self.assertIn("do not overlap", self.ui.fuseButton.toolTip)
         ct.SetOrigin(0, 0, 0)
         self.wait(lambda: self.ui.fuseButton.enabled)
-        self.ui.outputSelector.setCurrentNode(mr)
+        # The selector offers results alone; a script may choose anything.
+        slicer.util.getModuleLogic("AMIFusion").getParameterNode().outputVolume = mr
+        self.turn()
         self.assertEqual((self.ui.fuseButton.text, self.ui.fuseButton.enabled), ("Select another output", False))
 
     def test_volumes_that_get_their_voxels_later_are_found(self):

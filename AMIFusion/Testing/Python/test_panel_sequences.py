@@ -1,9 +1,13 @@
 """Random sequences of what a user may do: no exception, no orphan node, no stuck state."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import slicer_emulation
-from hypothesis import HealthCheck, settings
+import vtk
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -31,6 +35,8 @@ class PanelUser(RuleBasedStateMachine):
         self.slicer, self.scene = slicer, slicer.mrmlScene
         self.widget = slicer_emulation.open_module("AMIFusion")
         self.count = 0
+        self._temporary = tempfile.TemporaryDirectory()
+        self.folder = self._temporary.name
 
     @property
     def panel(self):
@@ -119,6 +125,42 @@ class PanelUser(RuleBasedStateMachine):
             if node.GetDisplayNode():
                 node.GetDisplayNode().SetWindowLevel(window, window / 2)
 
+    @rule(index=st.integers(0, 5), distance=st.floats(-30, 30))
+    def move(self, index, distance):
+        volumes = self.volumes()
+        if volumes:
+            node = volumes[index % len(volumes)]
+            matrix = vtk.vtkMatrix4x4()
+            node.GetIJKToRASMatrix(matrix)
+            matrix.SetElement(0, 3, distance)
+            node.SetIJKToRASMatrix(matrix)
+
+    @rule(text=st.sampled_from(["evaluation", "nonsense"]))
+    def open_license(self, text):
+        path = Path(self.folder) / "a.license"
+        path.write_text(self.panel._logic.evaluationLicense() if text == "evaluation" else text, encoding="utf-8")
+        slicer_emulation.dialogs.answer_next(str(path))
+        self.ui.openLicenseButton.click()
+
+    @rule(name=st.sampled_from(["a.png", "", "none/a.png"]))
+    def export(self, name):
+        if self.ui.exportPictureButton.enabled:
+            slicer_emulation.dialogs.answer_next(str(Path(self.folder) / name) if name else "")
+            self.ui.exportPictureButton.click()
+
+    @rule()
+    def save_and_load_scene(self):
+        path = str(Path(self.folder) / "scene.mrb")
+        names = sorted(node.GetName() for node in self.volumes())
+        assert self.slicer.util.saveScene(path)
+        self.scene.Clear(0)
+        self.slicer.util.loadScene(path)
+        assert sorted(node.GetName() for node in self.volumes()) == names
+
+    @rule()
+    def leave_without_a_wait(self):
+        self.slicer.util.selectModule("Welcome")
+
     @rule()
     def leave_and_come_back(self):
         self.slicer.util.selectModule("Welcome")
@@ -156,6 +198,7 @@ class PanelUser(RuleBasedStateMachine):
         assert not [node for node in self.slicer.util.getNodesByClass("vtkMRMLVolumeNode") if node.GetHideFromEditors()]
         self.no_orphans()
         self.nothing_was_raised()
+        self._temporary.cleanup()
 
     def no_orphans(self):
         """Every display and storage node of a volume belongs to one."""
@@ -171,7 +214,7 @@ def test_nothing_a_user_does_leaves_an_error_an_orphan_or_a_stuck_panel(module, 
     PanelUser.module = module
     kept = settings(
         max_examples=SEQUENCES // 4, stateful_step_count=ACTIONS, deadline=None, derandomize=True, database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate],
     )  # fmt: skip
 
     class Part(PanelUser):

@@ -20,6 +20,7 @@ class SceneLogics:
 
     def __init__(self, home):
         self.scene = slicer.vtkMRMLScene()
+        self._location = self.scene.GetURL(), self.scene.GetRootDirectory()
         slicer.mrmlScene = self.scene
         self.application = slicer.vtkSlicerApplicationLogic()
         self.application.SetHomeDirectory(home)
@@ -88,8 +89,11 @@ class SceneLogics:
             self.scene.RemoveNode(node)
 
     def clear(self):
-        """An empty scene again, parameter nodes included."""
+        """An empty scene of no file again, parameter nodes included."""
         self.scene.Clear(0)
+        url, folder = self._location
+        self.scene.SetURL(url)
+        self.scene.SetRootDirectory(folder)
         for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
             self.scene.RemoveNode(node)
 
