@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from ..translation import tr as _
+from .cpu import describe_processor
 
 AUTOMATIC = "auto"
 
@@ -32,16 +31,7 @@ def describe_device(name: str) -> str:
     if name.startswith("cuda"):
         properties = torch.cuda.get_device_properties(name)
         return _("GPU {name}, {size:.0f} GB").format(name=properties.name, size=properties.total_memory / 1e9)
-    kind, size = _("Apple GPU") if name == "mps" else _("CPU"), (_physical_memory() or 0) / 1e9
-    return _("{kind}, {size:.0f} GB").format(kind=kind, size=size) if size else kind
-
-
-def _physical_memory() -> int | None:
-    """Bytes of main memory, or None where the system does not tell Python."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
+    return describe_processor(_("Apple GPU") if name == "mps" else _("CPU"))
 
 
 def select_device(name: str = AUTOMATIC) -> torch.device:

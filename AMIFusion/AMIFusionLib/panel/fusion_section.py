@@ -6,6 +6,8 @@ import sys
 
 from slicer.i18n import tr as _
 
+from AMIFusionLib.fusion.cpu import describe_processor
+
 AUTOMATIC = "auto"
 
 
@@ -24,7 +26,10 @@ class FusionSection:
         self._knows_devices = False
         _fill(ui.planeComboBox, _plane_labels())
         _fill(ui.windowComboBox, _window_labels())
-        _fill(ui.deviceComboBox, {AUTOMATIC: _("Automatic (a GPU where there is one)"), "cpu": _("CPU")})
+        _fill(
+            ui.deviceComboBox,
+            {AUTOMATIC: _("Automatic (a GPU where there is one)"), "cpu": describe_processor(_("CPU"))},
+        )
         self._choices = {"plane": ui.planeComboBox, "window": ui.windowComboBox, "device": ui.deviceComboBox}
         ui.planeComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("plane", index))
         ui.windowComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("window", index))
