@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
 import slicer
@@ -53,7 +53,7 @@ class AlignmentJob:
         self.result: RigidAlignment | None = None
         self.node: slicer.vtkMRMLLinearTransformNode | None = None
 
-    def steps(self) -> Iterator[AlignmentProgress]:
+    def steps(self) -> Generator[AlignmentProgress, None, None]:
         """Do the work. After the last step ``node`` is the transform, or None where no better place was found.
 
         A generator closed earlier leaves nothing.

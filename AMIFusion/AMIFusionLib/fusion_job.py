@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -116,7 +116,7 @@ class FusionJob:
         """Why the license that was given does not count, for the user; empty if none was given or it holds."""
         return self._authorization.problem
 
-    def steps(self) -> Iterator[FusionProgress]:
+    def steps(self) -> Generator[FusionProgress, None, None]:
         """Do the work. After the last step ``node`` is the result; a generator closed earlier leaves nothing.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -121,7 +121,7 @@ class MeasureJob:
         self._watch = UnchangedVolumes([result, reference, moving], None)
         self.node: ResultMeasures | None = None
 
-    def steps(self) -> Iterator[MeasureProgress]:
+    def steps(self) -> Generator[MeasureProgress, None, None]:
         """Do the work, some hundredths of a second at a time. After the last step ``node`` is a ``ResultMeasures``.
 
         Slices are measured from coarse to fine, each time in between those that are done, as long as the next round
