@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
 import slicer
@@ -43,17 +43,17 @@ class AlignmentJob:
         RegistrationError: likewise, of one that cannot be aligned, such as one of a single slice.
     """
 
-    def __init__(self, reference, moving) -> None:
+    def __init__(self, reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> None:
         check_inputs(reference, moving)
         self._reference, self._moving = reference, moving
-        self._images = [spatial_image(node) for node in (reference, moving)]
+        self._images = spatial_image(reference), spatial_image(moving)
         self._world_before = _to_world(moving)
         self._former_parent = moving.GetParentTransformNode()
         self._watch = UnchangedVolumes([reference, moving], None, ALIGNING)
         self.result: RigidAlignment | None = None
-        self.node = None
+        self.node: slicer.vtkMRMLLinearTransformNode | None = None
 
-    def steps(self) -> Iterator[AlignmentProgress]:
+    def steps(self) -> Generator[AlignmentProgress, None, None]:
         """Do the work. After the last step ``node`` is the transform, or None where no better place was found.
 
         A generator closed earlier leaves nothing.
@@ -76,7 +76,7 @@ class AlignmentJob:
             self.node = self._publish(self.result)
         yield AlignmentProgress(1.0, progress.level, progress.value)
 
-    def run(self):
+    def run(self) -> slicer.vtkMRMLLinearTransformNode | None:
         """Do all the work at once.
 
         Returns:
@@ -97,7 +97,7 @@ class AlignmentJob:
             node.GetScene().RemoveNode(node)
         return False
 
-    def _publish(self, result: RigidAlignment):
+    def _publish(self, result: RigidAlignment) -> slicer.vtkMRMLLinearTransformNode:
         node = alignment_of(self._moving)
         if node is None or _users(node) != [self._moving]:
             node = self._new_transform(result)
@@ -107,7 +107,7 @@ class AlignmentJob:
             node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
         return node
 
-    def _new_transform(self, result: RigidAlignment):
+    def _new_transform(self, result: RigidAlignment) -> slicer.vtkMRMLLinearTransformNode:
         scene, moving = self._moving.GetScene(), self._moving
         name = f"{moving.GetName()} to {self._reference.GetName()}"
         node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", scene.GenerateUniqueName(name))
@@ -127,7 +127,7 @@ class AlignmentJob:
         }
 
 
-def alignment_of(moving):
+def alignment_of(moving: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLTransformNode | None:
     """The transform that an alignment put directly above a volume, or None.
 
     Args:
@@ -137,7 +137,7 @@ def alignment_of(moving):
     return parent if parent is not None and parent.GetAttribute(_ALIGNED_ATTRIBUTE) is not None else None
 
 
-def undo_alignment(moving) -> bool:
+def undo_alignment(moving: slicer.vtkMRMLVolumeNode) -> bool:
     """Take a volume out of the transform of its last alignment, and remove that one unless others use it.
 
     It works on a scene that was saved and loaded, too.
@@ -158,13 +158,15 @@ def undo_alignment(moving) -> bool:
     return True
 
 
-def check_alignment_steps(reference, moving) -> Generator[None, None, AlignmentCheck]:
+def check_alignment_steps(
+    reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode
+) -> Generator[None, None, AlignmentCheck]:
     """``check_alignment`` in steps of 5 to 30 ms, for callers with an event loop; may be closed at any time."""
     check_inputs(reference, moving)
     return alignment_check_steps(spatial_image(reference), spatial_image(moving))
 
 
-def check_alignment(reference, moving) -> AlignmentCheck:
+def check_alignment(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> AlignmentCheck:
     """Judge whether two volumes lie right to each other, parent transforms included: 0.1 to 0.2 s.
 
     Args:
@@ -178,7 +180,7 @@ def check_alignment(reference, moving) -> AlignmentCheck:
     return alignment_check(spatial_image(reference), spatial_image(moving))
 
 
-def spatial_image(node) -> SpatialImage:
+def spatial_image(node: slicer.vtkMRMLVolumeNode) -> SpatialImage:
     """A volume's voxels, not copied, where its parent transforms put them. Color counts by its luma.
 
     Args:
@@ -194,7 +196,7 @@ def spatial_image(node) -> SpatialImage:
     return SpatialImage(arrayFromVolume(node), _to_world(node) @ _array(ijk_to_ras), node.GetName(), to_gray)
 
 
-def _to_world(node) -> np.ndarray:
+def _to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
     """4 x 4 of all transforms above a volume or a transform."""
     parent = node.GetParentTransformNode()
     if parent is None:
@@ -211,7 +213,7 @@ def _to_world(node) -> np.ndarray:
     return _array(matrix)
 
 
-def _users(transform) -> list:
+def _users(transform: slicer.vtkMRMLTransformNode) -> list[slicer.vtkMRMLTransformableNode]:
     """The nodes of the scene that are directly under a transform."""
     nodes = slicer.util.getNodesByClass("vtkMRMLTransformableNode", scene=transform.GetScene())
     return [node for node in nodes if node.GetParentTransformNode() is transform]

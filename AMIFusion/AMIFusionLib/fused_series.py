@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
@@ -20,6 +21,9 @@ from .dicom.writing import SliceStack, write_series
 from .volumes.checks import is_color_image
 from .volumes.files import LoadedVolume, ijk_to_ras_of
 from .volumes.result import ATTRIBUTE_PREFIX, SCALAR_MAXIMUM, is_licensed
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 UNLICENSED = "UNLICENSED"
 """Begins the description of a marked result's series, as viewers list it."""
@@ -39,7 +43,7 @@ class FusedSeries:
         patient: whose images these are where the reference is no DICOM.
     """
 
-    result: object
+    result: vtkMRMLVolumeNode
     reference: LoadedVolume
     moving: LoadedVolume
     model: ModelDescription
@@ -104,7 +108,7 @@ class FusedSeries:
         return source_items(own, [moving.frames[at] for at in used], _is_same(grid, shape, moving, to_world))
 
 
-def _to_world(node) -> np.ndarray | None:
+def _to_world(node: vtkMRMLVolumeNode) -> np.ndarray | None:
     """4 x 4 of the transforms above a volume, None where they bend space."""
     parent, matrix = node.GetParentTransformNode(), vtk.vtkMatrix4x4()
     if parent is not None and not parent.GetMatrixTransformToWorld(matrix):
@@ -112,5 +116,5 @@ def _to_world(node) -> np.ndarray | None:
     return arrayFromVTKMatrix(matrix)
 
 
-def _is_same(grid: np.ndarray, shape, moving: DicomVolume, to_world: np.ndarray) -> bool:
+def _is_same(grid: np.ndarray, shape: Sequence[int], moving: DicomVolume, to_world: np.ndarray) -> bool:
     return moving.array.shape[:3] == tuple(shape) and np.allclose(to_world @ moving.ijk_to_ras, grid, atol=_SAME_GRID)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from .volumes.result import ResultImage, publish_result
 from .volumes.sameness import sameness
 from .volumes.source import VolumeSource
 from .volumes.watch import UnchangedVolumes
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ class FusionJob:
     """
 
     def __init__(
-        self, reference, moving, model: SealedModel, authorization: Authorization,
-        options: FusionOptions | None = None, output=None,
+        self, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, model: SealedModel, authorization: Authorization,
+        options: FusionOptions | None = None, output: vtkMRMLVolumeNode | None = None,
     ) -> None:  # fmt: skip
         check_inputs(reference, moving)
         options = options or FusionOptions()
@@ -100,7 +104,7 @@ class FusionJob:
         self._engine = FusionEngine(network, options.device)
         self._chroma: np.ndarray | None = None
         self._watch = UnchangedVolumes([reference, moving], output)
-        self.node = None
+        self.node: vtkMRMLVolumeNode | None = None
 
     @property
     def device(self) -> str:
@@ -112,7 +116,7 @@ class FusionJob:
         """Why the license that was given does not count, for the user; empty if none was given or it holds."""
         return self._authorization.problem
 
-    def steps(self) -> Iterator[FusionProgress]:
+    def steps(self) -> Generator[FusionProgress, None, None]:
         """Do the work. After the last step ``node`` is the result; a generator closed earlier leaves nothing.
 
         Raises:
@@ -126,7 +130,7 @@ class FusionJob:
                 self.node = self._publish()
             yield FusionProgress(done, total)
 
-    def run(self):
+    def run(self) -> vtkMRMLVolumeNode:
         """Do all the work at once.
 
         Returns:
@@ -145,7 +149,7 @@ class FusionJob:
     def _write(self, start: int, fused: np.ndarray) -> None:
         self._result.write(start, fused, self._chroma)
 
-    def _publish(self):
+    def _publish(self) -> vtkMRMLVolumeNode:
         self._watch.check()
         name = self._options.name or f"{self._reference.GetName()} + {self._moving.GetName()} fused"
         return publish_result(self._result, self._reference, self._output, name, self._provenance())

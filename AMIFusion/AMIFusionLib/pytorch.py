@@ -9,8 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .translation import tr as _
+
+if TYPE_CHECKING:
+    from PyTorchUtils import PyTorchUtilsLogic
 
 _LONGEST_LINE = 80
 """Characters shown of what pip says."""
@@ -93,7 +97,7 @@ def _install(tell: Callable[[str], None], ask: bool | None) -> None:
     importlib.invalidate_caches()
 
 
-def _extension_logic():
+def _extension_logic() -> PyTorchUtilsLogic:
     try:
         from PyTorchUtils import PyTorchUtilsLogic
     except ImportError:
@@ -158,7 +162,7 @@ class _LineHandler(logging.Handler):
 class _ToldOutput:
     """A standard output whose lines are passed on as well."""
 
-    def __init__(self, output, show: Callable[[str], None]) -> None:
+    def __init__(self, output: TextIO, show: Callable[[str], None]) -> None:
         self._output, self._show = output, show
 
     def write(self, text: str) -> int:
@@ -166,7 +170,7 @@ class _ToldOutput:
         self._show(text)
         return self._output.write(text)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
 
 
@@ -192,7 +196,7 @@ def _is_testing() -> bool:
     return application is not None and application.testingEnabled()
 
 
-def _application():
+def _application() -> Any:
     """Slicer's application object, or None where the library is used without Slicer."""
     try:
         import slicer

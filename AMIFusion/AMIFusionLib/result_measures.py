@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
@@ -25,6 +26,9 @@ from .volumes.result import ATTRIBUTE_PREFIX, COLOR_MAXIMUM, SCALAR_MAXIMUM, sou
 from .volumes.sameness import is_same
 from .volumes.source import VolumeSource
 from .volumes.watch import UnchangedVolumes
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 EDGES, REFERENCE_EDGES, MOVING_EDGES = "Qabf", "Q reference", "Q second"
 SIMILARITY, INFORMATION, FIDELITY, ENTROPY = "SSIM", "MI", "VIF", "EN"
@@ -96,7 +100,7 @@ class MeasureJob:
 
     def __init__(
         self,
-        result,
+        result: vtkMRMLVolumeNode,
         since: UnchangedVolumes | None = None,
         budget: float = BUDGET_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -117,7 +121,7 @@ class MeasureJob:
         self._watch = UnchangedVolumes([result, reference, moving], None)
         self.node: ResultMeasures | None = None
 
-    def steps(self) -> Iterator[MeasureProgress]:
+    def steps(self) -> Generator[MeasureProgress, None, None]:
         """Do the work, some hundredths of a second at a time. After the last step ``node`` is a ``ResultMeasures``.
 
         Slices are measured from coarse to fine, each time in between those that are done, as long as the next round
@@ -127,7 +131,8 @@ class MeasureJob:
             VolumeError: a volume was moved, changed or removed meanwhile.
             ValueError: neither source shows anything on any slice.
         """
-        total, rows, started = len(self._fused), {}, self._clock()
+        total, started = len(self._fused), self._clock()
+        rows: dict[int, list[float]] = {}
         step = 1 << max(total - 1, 0).bit_length()
         planned = [total // 2]
         while True:
@@ -148,8 +153,8 @@ class MeasureJob:
             )
         self.node = self._summary(rows, step)
 
-    def run(self) -> ResultMeasures:
-        """Do all the work at once."""
+    def run(self) -> ResultMeasures | None:
+        """Do all the work at once; gives ``node``."""
         for _step in self.steps():
             pass
         return self.node
@@ -191,12 +196,12 @@ class MeasureJob:
     def _summary(self, rows: dict[int, list[float]], step: int) -> ResultMeasures:
         order = sorted(rows)
         table = np.array([rows[index] for index in order])
-        names = [node.GetName() for node in (self._result, *self._nodes)]
+        result, reference, moving = (node.GetName() for node in (self._result, *self._nodes))
         values = {name: table[:, column] for column, name in enumerate(MEASURES)}
-        return ResultMeasures(*names, np.array(order) + 1, len(self._fused), step, values)
+        return ResultMeasures(result, reference, moving, np.array(order) + 1, len(self._fused), step, values)
 
 
-def _required_source(result, role: str):
+def _required_source(result: vtkMRMLVolumeNode, role: str) -> vtkMRMLVolumeNode:
     node = source_of(result, role)
     if node is None or node.GetImageData() is None:
         sentence = (
@@ -213,7 +218,9 @@ def _required_source(result, role: str):
     return node
 
 
-def _check_unchanged(result, reference, moving, since: UnchangedVolumes | None) -> None:
+def _check_unchanged(
+    result: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, since: UnchangedVolumes | None
+) -> None:
     """Refuse sources that are not what was fused; of a result from a file its place and its attributes tell."""
     if not _is_watched_unchanged(since):
         raise _changed(result)
@@ -227,7 +234,7 @@ def _check_unchanged(result, reference, moving, since: UnchangedVolumes | None) 
         raise _changed(result)
 
 
-def _changed(result) -> VolumeError:
+def _changed(result: vtkMRMLVolumeNode) -> VolumeError:
     return VolumeError(
         _("A source of '{name}' was moved or changed since it was fused. Fuse again, and measure then.").format(
             name=result.GetName()
@@ -235,7 +242,7 @@ def _changed(result) -> VolumeError:
     )
 
 
-def _is_in_place(result, reference) -> bool:
+def _is_in_place(result: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> bool:
     matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
     for node, matrix in zip((result, reference), matrices):
         node.GetIJKToRASMatrix(matrix)
@@ -260,12 +267,12 @@ def _is_watched_unchanged(since: UnchangedVolumes | None) -> bool:
     return True
 
 
-def _is_kept_the_same(result, reference, moving) -> bool:
+def _is_kept_the_same(result: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode) -> bool:
     names = ("MovingPlace", "ReferenceVoxels", "MovingVoxels")
     return is_same(reference, moving, {name: result.GetAttribute(ATTRIBUTE_PREFIX + name) for name in names})
 
 
-def _window(result, role: str) -> IntensityWindow | str:
+def _window(result: vtkMRMLVolumeNode, role: str) -> IntensityWindow | str:
     """The window that a source was fused with; a result of an earlier version only says how it was found."""
     written = (result.GetAttribute(f"{ATTRIBUTE_PREFIX}{role}Window") or "").split()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
@@ -22,6 +23,9 @@ from .volumes.result import ResultImage
 from .volumes.source import ShownValues
 from .volumes.view_plane import ViewPlane, grid_on_plane
 from .volumes.watch import display_state
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class SlicePreview:
         self._engine = FusionEngine(network, device)
         self._sources = _Source(), _Source()
 
-    def fuse(self, reference, moving, options: FusionOptions, plane: ViewPlane) -> PreviewedSlice:
+    def fuse(
+        self, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, options: FusionOptions, plane: ViewPlane
+    ) -> PreviewedSlice:
         """Fuse what a view shows. Nothing in the scene changes.
 
         Outside both volumes the result is exactly black, without a license too.
@@ -120,23 +126,23 @@ class _Source:
         self._reader_state: tuple | None = None
         self._shown_state: tuple | None = None
 
-    def read(self, node, grid) -> np.ndarray:
+    def read(self, node: vtkMRMLVolumeNode, grid: vtkMRMLVolumeNode) -> np.ndarray:
         """The volume's values on a grid, (1, rows, columns[, components]), NaN outside of it."""
         state = _voxels(node)
-        if self._reader_state != state:
+        if self._reader is None or self._reader_state != state:
             self._reader, self._reader_state = PlaneReader(node), state
         self._reader.move_to(grid)
         return self._reader.read(0, 0, 1)
 
-    def shown(self, node, options: FusionOptions) -> ShownValues:
+    def shown(self, node: vtkMRMLVolumeNode, options: FusionOptions) -> ShownValues:
         """Its window and colors."""
         state = (_voxels(node), display_state(node), options.window, options.keep_color)
-        if self._shown_state != state:
+        if self._shown is None or self._shown_state != state:
             self._shown, self._shown_state = ShownValues(node, options.window, options.keep_color), state
         return self._shown
 
 
-def _voxels(node) -> tuple:
+def _voxels(node: vtkMRMLVolumeNode) -> tuple:
     """Equal as long as the volume holds the same voxels."""
     return node, node.GetImageData(), node.GetImageData().GetMTime()
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import dask
 from dask.system import CPU_COUNT
@@ -19,6 +20,9 @@ from distributed.system import MEMORY_LIMIT
 
 from .errors import ClusterError
 from .work import FAILED, Outcome, PairTask, fuse_pair
+
+if TYPE_CHECKING:
+    from distributed import Worker
 
 MOST_KILLED = 3
 """A pair that has killed more workers than this is given up; Dask's own default for schedulers elsewhere."""
@@ -36,7 +40,7 @@ _LOOK_SECONDS = 1
 class _IgnoreInterrupts(WorkerPlugin):
     """Control-C reaches all processes of a terminal; the main one ends the others in order."""
 
-    def setup(self, worker) -> None:
+    def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -57,7 +61,7 @@ def local_workers(workers: int) -> Iterator[Client]:
     Only this user's processes can talk to them: the certificates of their connections exist in memory alone, and no
     page shows what they do.
     """
-    pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    pages: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     with (
         tempfile.TemporaryDirectory(prefix="amifusion-dask-", ignore_cleanup_errors=True) as scratch,
         _quiet(),

@@ -66,7 +66,7 @@ def fuse_files(
 
 
 @contextmanager
-def _scene_of_one_pair() -> Iterator[object]:
+def _scene_of_one_pair() -> Iterator[slicer.vtkMRMLScene]:
     """The process's scene, as it was before afterwards: a new one for each pair would leave 1.5 MB behind."""
     slicer.mrmlScene = scene = _process_scene()
     before, told = {node.GetID() for node in _nodes(scene)}, vtk.vtkObject.GetGlobalWarningDisplay()
@@ -82,11 +82,11 @@ def _scene_of_one_pair() -> Iterator[object]:
 
 
 @lru_cache(maxsize=1)
-def _process_scene():
+def _process_scene() -> slicer.vtkMRMLScene:
     return new_scene()
 
 
-def _nodes(scene) -> list:
+def _nodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLNode]:
     return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
 
 
@@ -114,7 +114,7 @@ def _patient(pair: Pair) -> PlaceholderPatient:
     return PlaceholderPatient(pair.patient_id or default.patient_id, pair.patient_name or default.name)
 
 
-def _show(scene, pair: Pair, loaded: list[LoadedVolume]) -> None:
+def _show(scene: slicer.vtkMRMLScene, pair: Pair, loaded: list[LoadedVolume]) -> None:
     """Display the volumes as they are to be fused."""
     for one, window in zip(loaded, (pair.reference_window, pair.moving_window)):
         if window is not None:
@@ -131,12 +131,12 @@ def _write(results: ResultsFolder, pair: Pair, job: FusionJob, loaded: list[Load
         save_volume(job.node, target)
         return
     with whole(target, folder=True) as folder:
-        FusedSeries(job.node, *loaded, sealed.description, _patient(pair)).write(folder)
+        FusedSeries(job.node, loaded[0], loaded[1], sealed.description, _patient(pair)).write(folder)
 
 
-def _write_thumbnail(path: Path, sources: list, result) -> None:
+def _write_thumbnail(path: Path, sources: list[slicer.vtkMRMLVolumeNode], result: slicer.vtkMRMLVolumeNode) -> None:
     """Reference, second volume and result side by side, at the middle slice."""
-    picture = comparison_picture(*sources, [result], shown_at=(0.5,))
+    picture = comparison_picture(sources[0], sources[1], [result], shown_at=(0.5,))
     picture.thumbnail(_THUMBNAIL_SIZE)
     with whole(path) as place:
         picture.save(place, quality=80)

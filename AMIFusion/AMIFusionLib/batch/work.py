@@ -21,6 +21,8 @@ from .pairs import Pair
 from .results import Record, ResultsFolder
 
 if TYPE_CHECKING:
+    from AMIFusionLib.authorization.authorize import Authorization
+    from AMIFusionLib.authorization.model_file import SealedModel
     from AMIFusionLib.authorization.revocation import RevocationList
 
 FUSED, KEPT, FAILED, NOT_DONE = "fused", "kept", "failed", "not done"
@@ -146,7 +148,9 @@ def _outcome(task: PairTask, started: float) -> Outcome:
     return Outcome(task.pair, FUSED, licensee, seconds, "", problem, warnings, device)
 
 
-def _fuse(task: PairTask, sealed, authorization, provisional: Record) -> tuple[str, tuple[str, ...]]:
+def _fuse(
+    task: PairTask, sealed: SealedModel, authorization: Authorization, provisional: Record
+) -> tuple[str, tuple[str, ...]]:
     """Device and warnings."""
     import torch
 
@@ -163,7 +167,7 @@ def _fuse(task: PairTask, sealed, authorization, provisional: Record) -> tuple[s
 
 
 @lru_cache(maxsize=1)
-def _model(path: str, changed: int):
+def _model(path: str, changed: int) -> SealedModel:
     """The model, read once as long as its file does not change."""
     from AMIFusionLib.authorization.model_file import read_model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,12 @@ from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScene
+
+    from AMIFusionLib.alignment_job import AlignmentJob
+    from AMIFusionLib.volumes.files import LoadedVolume
 
 TRANSFORM_SUFFIXES = (".h5", ".tfm", ".txt", ".mat")
 
@@ -54,17 +60,20 @@ def align(
         if image is not None:
             _save_resampled(scene, pair, image.path)
         write_transform(job.node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), out)
-        _finish(report, job.result, out, image)
+        _finish(report, job, out, image)
 
 
-def _save_resampled(scene, pair, path: Path) -> None:
+def _save_resampled(scene: vtkMRMLScene, pair: tuple[LoadedVolume, LoadedVolume], path: Path) -> None:
     from AMIFusionLib.volumes.files import save_volume
     from AMIFusionLib.volumes.resampled import resampled_volume
 
     save_volume(resampled_volume(scene, pair[1].node, pair[0].node), path)
 
 
-def _finish(report: Report, result, out: Path, image: Destination | None) -> None:
+def _finish(report: Report, job: AlignmentJob, out: Path, image: Destination | None) -> None:
+    result = job.result
+    if result is None:
+        raise RuntimeError("The alignment was not run to its end.")
     report.say(f"Moved:     {result.translation_mm:.2f} mm, {result.rotation_degrees:.2f} degrees")
     report.say(f"Agreement: {result.nmi_before:.4f} before, {result.nmi_after:.4f} after (mutual information, 1 to 2)")
     report.say(f"Written:   {out}" + (f", {image.path}" if image else ""))

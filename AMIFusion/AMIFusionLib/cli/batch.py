@@ -14,6 +14,9 @@ from .revocations import RevocationSource, known_revocations
 from .volumes import SUFFIXES, Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from AMIFusionLib.authorization.revocation import RevocationList
     from AMIFusionLib.batch.run import BatchEnd, BatchPlan
     from AMIFusionLib.batch.work import Outcome
@@ -95,7 +98,7 @@ def _announce(
     return revoked, authorization.problem
 
 
-def _run(plan: BatchPlan, connect, report: Report, told_already: str) -> BatchEnd:
+def _run(plan: BatchPlan, connect: Callable[[], AbstractContextManager], report: Report, told_already: str) -> BatchEnd:
     from AMIFusionLib.batch.run import run_batch
 
     told, ended = {told_already, ""}, 0

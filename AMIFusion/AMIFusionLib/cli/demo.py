@@ -11,11 +11,13 @@ import typer
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
-from .failures import explained
+from .failures import DONE, explained
 from .options import AsJson
 from .report import Report
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLScene, vtkMRMLVolumeNode
+
     from AMIFusionLib.fusion_job import FusionJob
 
 
@@ -31,14 +33,19 @@ def demo(
     """Fuse two volumes twice, unlicensed and with the public evaluation license, and show both."""
     if (reference is None) != (moving is None):
         raise typer.BadParameter("Give both --reference and --moving, or neither to use the head phantom.")
-    report = Report("demo", as_json, reference=reference and str(reference), moving=moving and str(moving))
+    report = Report(
+        "demo", as_json, reference=str(reference) if reference else None, moving=str(moving) if moving else None
+    )
     with explained(report):
         scene = new_scene()
-        nodes = _phantom_pair(scene, report) if reference is None else _user_pair(scene, reference, moving)
-        _run(*nodes, out, report)
+        if reference is None or moving is None:
+            first, second = _phantom_pair(scene, report)
+        else:
+            first, second = _user_pair(scene, reference, moving)
+        _run(first, second, out, report)
 
 
-def _run(reference, moving, out: Path, report: Report) -> None:
+def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, report: Report) -> None:
     from AMIFusionLib.authorization.authorize import authorize
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
@@ -52,7 +59,8 @@ def _run(reference, moving, out: Path, report: Report) -> None:
     for role, node in (("Reference", reference), ("Moving", moving)):
         size = " x ".join(str(count) for count in node.GetImageData().GetDimensions())
         report.say(f"{role + ':':11}{node.GetName()}, {size}")
-    results, facts = [], {}
+    results: list[vtkMRMLVolumeNode] = []
+    facts: dict[str, object] = {}
     for state, text in (("unlicensed", None), ("licensed", EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))):
         authorization = authorize(model, text)
         if authorization.problem:
@@ -69,7 +77,7 @@ def _run(reference, moving, out: Path, report: Report) -> None:
     picture = out / "comparison.png"
     comparison_picture(reference, moving, results).save(picture)
     report.say(f"Picture:   {picture} (left to right: reference, moving, unlicensed, licensed)")
-    report.finish(**facts, picture=str(picture))
+    report.finish(DONE, **facts, picture=str(picture))
 
 
 def _timed(job: FusionJob) -> tuple[int, float]:
@@ -80,16 +88,17 @@ def _timed(job: FusionJob) -> tuple[int, float]:
     return slices, time.perf_counter() - started
 
 
-def _phantom_pair(scene, report: Report):
+def _phantom_pair(scene: vtkMRMLScene, report: Report) -> tuple[vtkMRMLVolumeNode, vtkMRMLVolumeNode]:
     from AMIFusionLib.phantom.head import head_phantom
     from AMIFusionLib.phantom.nodes import add_phantom_volume
 
     report.say("Making the head phantom: MR (T2) and CT on different grids.")
     volumes = head_phantom(names=("MRT2", "CT"))
-    return tuple(add_phantom_volume(scene, volumes[name]) for name in ("MRT2", "CT"))
+    return add_phantom_volume(scene, volumes["MRT2"]), add_phantom_volume(scene, volumes["CT"])
 
 
-def _user_pair(scene, reference: Path, moving: Path):
+def _user_pair(scene: vtkMRMLScene, reference: Path, moving: Path) -> tuple[vtkMRMLVolumeNode, vtkMRMLVolumeNode]:
     from AMIFusionLib.volumes.files import read_volume
 
-    return tuple(read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
+    first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
+    return first, second

@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from .failures import explained
+from .failures import DONE, explained
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
 from .report import Report
 from .revocations import RevocationSource, known_revocations
+
+if TYPE_CHECKING:
+    from AMIFusionLib.evaluation.cases import PlannedCase
+    from AMIFusionLib.evaluation.ranking import Peers
+    from AMIFusionLib.evaluation.subject import Subject
 
 T = TypeVar("T")
 
@@ -65,10 +70,10 @@ def evaluate(
         summary = evaluate(subject, plan, out, processes or min(usable_processes(), 8), _tracked)
     _show(summary, report)
     report.say(f"Written to {out}")
-    report.finish(out=str(out), **summary)
+    report.finish(DONE, out=str(out), **summary)
 
 
-def _open(model: Path | None, license_file: Path | None, revocations: str | None, report: Report):
+def _open(model: Path | None, license_file: Path | None, revocations: str | None, report: Report) -> Subject:
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.evaluation.subject import LICENSED, open_subject
 
@@ -80,7 +85,7 @@ def _open(model: Path | None, license_file: Path | None, revocations: str | None
     return subject
 
 
-def _plan(data: Path | None, split: str, peers: Path | None):
+def _plan(data: Path | None, split: str, peers: Path | None) -> tuple[Peers | None, list[PlannedCase]]:
     """Recorded peers and planned cases."""
     from AMIFusionLib.evaluation.cases import plan_cases
     from AMIFusionLib.evaluation.ranking import read_peers

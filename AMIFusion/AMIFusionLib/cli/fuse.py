@@ -25,8 +25,14 @@ from .volumes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slicer import vtkMRMLScene
+
     from AMIFusionLib.authorization.model_file import SealedModel
+    from AMIFusionLib.dicom.identity import PlaceholderPatient
     from AMIFusionLib.fusion_job import FusionJob, FusionOptions
+    from AMIFusionLib.volumes.files import LoadedVolume
 
 Plane = Literal["acquisition", "axial", "sagittal", "coronal"]
 WindowChoice = Literal["display", "percentiles"]
@@ -96,7 +102,9 @@ def fuse(
         _finish(report, target, job, sealed, licensee, seconds, files)
 
 
-def _patient(reference, target: Destination, patient_id: str | None, name: str | None, report: Report):
+def _patient(
+    reference: LoadedVolume, target: Destination, patient_id: str | None, name: str | None, report: Report
+) -> PlaceholderPatient:
     """The placeholder for a reference that is no DICOM."""
     from AMIFusionLib.dicom.identity import PlaceholderPatient
 
@@ -112,7 +120,13 @@ def _patient(reference, target: Destination, patient_id: str | None, name: str |
     return PlaceholderPatient(patient_id or default.patient_id, name or default.name)
 
 
-def _show(scene, pair, windows, colors: str | None, transform: Path | None) -> None:
+def _show(
+    scene: vtkMRMLScene,
+    pair: tuple[LoadedVolume, LoadedVolume],
+    windows: Sequence[tuple[float, float] | None],
+    colors: str | None,
+    transform: Path | None,
+) -> None:
     """Display the volumes as they are to be fused."""
     from AMIFusionLib.volumes.files import show_window
 
@@ -126,8 +140,13 @@ def _show(scene, pair, windows, colors: str | None, transform: Path | None) -> N
 
 
 def _job(
-    pair, model: Path | None, license_file: Path | None, revocations: str | None, options: FusionOptions, report: Report
-):
+    pair: tuple[LoadedVolume, LoadedVolume],
+    model: Path | None,
+    license_file: Path | None,
+    revocations: str | None,
+    options: FusionOptions,
+    report: Report,
+) -> tuple[SealedModel, FusionJob, str | None]:
     """Model, fusion and licensee, None without a valid license."""
     from AMIFusionLib.authorization.authorize import authorize
     from AMIFusionLib.authorization.license import read_license_file
@@ -155,7 +174,13 @@ def _run(job: FusionJob, report: Report) -> float:
     return report.seconds - before
 
 
-def _write(target: Destination, job: FusionJob, pair, sealed: SealedModel, patient) -> int:
+def _write(
+    target: Destination,
+    job: FusionJob,
+    pair: tuple[LoadedVolume, LoadedVolume],
+    sealed: SealedModel,
+    patient: PlaceholderPatient,
+) -> int:
     """Write the result; gives the number of files."""
     from AMIFusionLib.fused_series import FusedSeries
     from AMIFusionLib.volumes.files import save_volume
@@ -165,7 +190,7 @@ def _write(target: Destination, job: FusionJob, pair, sealed: SealedModel, patie
         save_volume(job.node, target.path)
         return 1
     series = FusedSeries(job.node, *pair, sealed.description, patient)
-    slices, done = job.node.GetImageData().GetDimensions()[2], 0
+    slices, done = series.result.GetImageData().GetDimensions()[2], 0
     with progress_bar("Writing") as show, whole(target.path, folder=True) as folder:
 
         def advance() -> None:
@@ -177,7 +202,13 @@ def _write(target: Destination, job: FusionJob, pair, sealed: SealedModel, patie
 
 
 def _finish(
-    report: Report, target: Destination, job, sealed: SealedModel, licensee, seconds: float, files: int
+    report: Report,
+    target: Destination,
+    job: FusionJob,
+    sealed: SealedModel,
+    licensee: str | None,
+    seconds: float,
+    files: int,
 ) -> None:
     from AMIFusionLib.volumes.checks import is_color_image
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -11,6 +11,8 @@ from .options import existing_file
 
 if TYPE_CHECKING:
     from AMIFusionLib.desk.publisher import Publisher
+
+T = TypeVar("T")
 
 Keys = Annotated[
     Path | None,
@@ -42,7 +44,7 @@ def publisher_of(keys: Path | None) -> Publisher | None:
     return read_publisher(keys) if keys else None
 
 
-def chosen(given, fallback, option: str):
+def chosen(given: T | None, fallback: T | None, option: str) -> T:
     """What was given, or what the publisher's folder has.
 
     Raises:

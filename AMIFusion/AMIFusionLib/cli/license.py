@@ -13,7 +13,7 @@ from AMIFusionLib.authorization.keys import read_master_key, read_signing_key
 from AMIFusionLib.authorization.license import inspect_license, read_license_file
 from AMIFusionLib.authorization.model_file import read_model
 
-from .failures import explained
+from .failures import DONE, explained
 from .keys import Keys, MasterKey, SigningKey, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
@@ -22,6 +22,7 @@ from .revocations import RevocationSource, known_revocations
 if TYPE_CHECKING:
     from AMIFusionLib.authorization.revocation import RevocationList
     from AMIFusionLib.desk.issuing import Issuer
+    from AMIFusionLib.desk.tables import RegisteredLicense
 
 license_commands = typer.Typer(help="Issue, inspect, revoke and renew licenses.", no_args_is_help=True)
 
@@ -74,13 +75,13 @@ def issue(
 
         check_free(out, overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
-        if many is None:
-            issued = issuer.issue([LicenseRequest(licensee, _utc(expires), not_before and _utc(not_before))])
-            write_one(out, issued[0], register)
-        else:
+        if many is not None:
             issued = issuer.issue(read_requests(many, expires and _utc(expires)))
             register = register or out / REGISTER_NAME
             write_all(out, issued, register)
+        elif licensee is not None and expires is not None:  # a single license has both, see above
+            issued = issuer.issue([LicenseRequest(licensee, _utc(expires), not_before and _utc(not_before))])
+            write_one(out, issued[0], register)
     _say_issued(report, [each.row for each in issued], out, register)
 
 
@@ -149,7 +150,7 @@ def revoke(
         from AMIFusionLib.desk.revoking import revoke as write_list
 
         desk = publisher_of(keys)
-        key = read_signing_key(chosen(signing_key, desk and desk.signing_key, "--signing-key"))
+        key = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
         numbers = named_licenses(names or [], key)
         if register is not None:
             _check_registered(numbers, register)
@@ -237,12 +238,14 @@ def _issuer(models: list[Path], keys: Path | None, signing_key: Path | None, mas
     from AMIFusionLib.desk.issuing import Issuer
 
     desk = publisher_of(keys)
-    master = read_master_key(chosen(master_key, desk and desk.master_key, "--master-key"))
-    signing = read_signing_key(chosen(signing_key, desk and desk.signing_key, "--signing-key"))
+    master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))
+    signing = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
     return Issuer([read_model(path) for path in models], master, signing)
 
 
-def _say_issued(report: Report, rows: list, out: Path, register: Path | None, **facts) -> None:
+def _say_issued(
+    report: Report, rows: list[RegisteredLicense], out: Path, register: Path | None, **facts: object
+) -> None:
     for row in rows:
         report.say(f"License {row.number} for {row.licensee}, until {row.expires}")
     report.say(f"Written: {out}" if rows else "No license is needed: nothing was written.")
@@ -252,7 +255,7 @@ def _say_issued(report: Report, rows: list, out: Path, register: Path | None, **
         {"number": row.number, "licensee": row.licensee, "model": row.model, "expires": row.expires, "file": row.file}
         for row in rows
     ]
-    report.finish(out=str(out), register=str(register) if register else None, licenses=listed, **facts)
+    report.finish(DONE, out=str(out), register=str(register) if register else None, licenses=listed, **facts)
 
 
 def _check_registered(numbers: list[str], register: Path) -> None:

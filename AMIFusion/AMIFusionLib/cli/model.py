@@ -47,10 +47,10 @@ def seal(
     report = Report("model seal", as_json)
     with explained(report):
         desk = publisher_of(keys)
-        name = chosen(publisher, desk and desk.name, "--publisher")
-        where = chosen(contact, desk and desk.contact, "--contact")
-        pem_path = chosen(public_key, desk and desk.public_key, "--public-key")
-        master = read_master_key(chosen(master_key, desk and desk.master_key, "--master-key"))
+        name = chosen(publisher, desk.name if desk else None, "--publisher")
+        where = chosen(contact, desk.contact if desk else None, "--contact")
+        pem_path = chosen(public_key, desk.public_key if desk else None, "--public-key")
+        master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))
         run = read_run(training)
         pem = pem_path.read_text(encoding="ascii", errors="replace")
         # A model that no network can be built of would only be found out by the licensee.
@@ -83,7 +83,7 @@ def rotate(
         from AMIFusionLib.desk.revoking import rotate_model
 
         desk = publisher_of(keys)
-        master = read_master_key(chosen(master_key, desk and desk.master_key, "--master-key"))
+        master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))
         sealed = read_model(model)
         generation = rotate_model(sealed, master, out, overwrite, revocation_url)
     model_id = sealed.description.model_id

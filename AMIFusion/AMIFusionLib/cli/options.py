@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
-def existing_file(help_text: str):
+def existing_file(help_text: str) -> Any:
     """An option that names a file which must be there."""
     return typer.Option(exists=True, dir_okay=False, readable=True, help=help_text)
 

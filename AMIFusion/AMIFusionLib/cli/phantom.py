@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,12 @@ from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import SUFFIXES, Format
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from slicer import vtkMRMLScene
+
+    from AMIFusionLib.phantom.head import PhantomVolume
 
 
 def phantom(
@@ -54,20 +60,20 @@ def phantom(
         report.finish(out=str(out), format=file_format, volumes=[str(path) for path in paths])
 
 
-def _identity():
+def _identity() -> Dataset:
     from AMIFusionLib.dicom.identity import PlaceholderPatient, placeholder_identity
 
     return placeholder_identity(PlaceholderPatient("AMIFUSION-PHANTOM", "Phantom^Head"), "Head phantom")
 
 
-def _write_file(scene, path: Path, volume) -> None:
+def _write_file(scene: vtkMRMLScene, path: Path, volume: PhantomVolume) -> None:
     from AMIFusionLib.phantom.nodes import add_phantom_volume
     from AMIFusionLib.volumes.files import save_volume
 
     save_volume(add_phantom_volume(scene, volume), path)
 
 
-def _write_series(folder: Path, volume, identity, number: int) -> None:
+def _write_series(folder: Path, volume: PhantomVolume, identity: Dataset, number: int) -> None:
     from AMIFusionLib import __version__
     from AMIFusionLib.dicom.synthetic import write_synthetic_series
 

@@ -21,7 +21,7 @@ class Report:
         inputs: what the command was given, for the JSON.
     """
 
-    def __init__(self, command: str, as_json: bool, **inputs: str) -> None:
+    def __init__(self, command: str, as_json: bool, **inputs: str | None) -> None:
         self._command, self._as_json, self._inputs = command, as_json, inputs
         self._started = time.perf_counter()
         self._warnings: list[str] = []
@@ -41,7 +41,7 @@ class Report:
         self._warnings.append(text)
         typer.secho(f"amifusion: {text}", err=True, fg=typer.colors.YELLOW)
 
-    def finish(self, exit_code: int = 0, **facts) -> None:
+    def finish(self, exit_code: int = 0, **facts: object) -> None:
         """End the command with what came of it."""
         self._print(exit_code, facts)
         if exit_code:
@@ -51,7 +51,7 @@ class Report:
         """Tell a failure; who calls ends the command."""
         self._print(FAILED, {"error": message})
 
-    def _print(self, exit_code: int, facts: dict) -> None:
+    def _print(self, exit_code: int, facts: dict[str, object]) -> None:
         if not self._as_json:
             return
         content = {"command": self._command, "exit_code": exit_code, **self._inputs, **facts}

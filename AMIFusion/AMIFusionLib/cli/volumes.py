@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from AMIFusionLib.volumes.paths import source_path
 
 from .report import Report
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScene
+
+    from AMIFusionLib.volumes.files import LoadedVolume
 
 Format = Literal["nrrd", "nifti", "metaimage", "dicom"]
 SUFFIXES = {"nrrd": ".nrrd", "nifti": ".nii.gz", "metaimage": ".mha"}
@@ -48,7 +53,7 @@ class Destination:
     is_dicom: bool
 
 
-def read_source(scene, text: str, report: Report):
+def read_source(scene: vtkMRMLScene, text: str, report: Report) -> LoadedVolume:
     """Read a volume; gives a ``volumes.files.LoadedVolume``."""
     from AMIFusionLib.volumes.files import read_volume
 
@@ -59,11 +64,11 @@ def read_source(scene, text: str, report: Report):
     return loaded
 
 
-def read_pair(scene, reference: str, moving: str, report: Report) -> tuple:
+def read_pair(scene: vtkMRMLScene, reference: str, moving: str, report: Report) -> tuple[LoadedVolume, LoadedVolume]:
     """Read both volumes of a patient, and warn where they seem to be of two."""
     from AMIFusionLib.dicom.identity import are_of_two_patients
 
-    loaded = tuple(read_source(scene, text, report) for text in (reference, moving))
+    loaded = read_source(scene, reference, report), read_source(scene, moving, report)
     headers = [one.dicom.header for one in loaded if one.dicom is not None]
     if len(headers) == 2 and are_of_two_patients(*headers):
         report.warn("The two DICOM series name different patients. Check that they belong together.")

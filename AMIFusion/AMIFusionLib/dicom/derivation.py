@@ -78,7 +78,7 @@ def derived_series(
     series.ImageComments = how.description[:_LONGEST_TEXT]
     series.DerivationCodeSequence = [_code_item(_FUSION), _code_item(codes.DCM.SpatialResampling)]
     _add_equipment(series, header, how.software)
-    if is_mr:
+    if is_mr and header is not None:
         _add_mr(series, header)
     else:
         series.ConversionType = "WSD"  # a workstation
@@ -105,7 +105,9 @@ def source_items(reference: Sequence[Frame], moving: Sequence[Frame], is_same_gr
     return part
 
 
-def contributing(ijk_to_ras: np.ndarray, shape, slice_index: int, moving: DicomVolume, to_world: np.ndarray) -> range:
+def contributing(
+    ijk_to_ras: np.ndarray, shape: Sequence[int], slice_index: int, moving: DicomVolume, to_world: np.ndarray
+) -> range:
     """Which slices of a moving volume a slice of another grid is interpolated from.
 
     Args:
@@ -157,9 +159,9 @@ def _add_instances(part: Dataset, images: Sequence[Dataset], reference: Sequence
         series = studies.setdefault(str(image.StudyInstanceUID), {}).setdefault(str(image.SeriesInstanceUID), {})
         series[str(image.SOPInstanceUID)] = image
     others = []
-    for study, series in studies.items():
+    for study, parts in studies.items():
         items = []
-        for uid, instances in series.items():
+        for uid, instances in parts.items():
             item = Dataset()
             item.SeriesInstanceUID = uid
             item.ReferencedInstanceSequence = [_instance_item(image) for image in instances.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -126,13 +127,13 @@ def _window(places: Sequence[Dataset]) -> tuple[float, float] | None:
     return center - width / 2, center + width / 2
 
 
-def _first(value) -> float | None:
+def _first(value: Any) -> float | None:
     if value is None or value == "":
         return None
     return float(value) if isinstance(value, (str, float, int)) else float(value[0]) if len(value) else None
 
 
-def _find(places: Sequence[Dataset], keyword: str):
+def _find(places: Sequence[Dataset], keyword: str) -> Any:
     """The first value that is there and not empty."""
     for place in places:
         value = place.get(keyword)

@@ -7,7 +7,7 @@ the first one's rescale and stacks them in the order of the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -91,6 +91,8 @@ def volume_of(images: Sequence[Dataset], name: str = "The series") -> DicomVolum
         raise
     except (TypeError, ValueError) as error:
         raise DicomError(f"A header in {name} holds numbers that are none. Get a whole copy of it.") from error
+    if not frames:
+        raise DicomError(f"{name} holds no images. Get a whole copy of it.")
     frames, matrix = stacked(frames, name)
     return DicomVolume(_voxels(frames), matrix, tuple(frames), frames[len(frames) // 2].window)
 
@@ -105,7 +107,7 @@ def _read(file: Path) -> Dataset:
 
 def _voxels(frames: Sequence[Frame]) -> np.ndarray:
     """(slice, row, column[, component]) modality values."""
-    voxels = None
+    voxels: np.ndarray | None = None
     for start, run in _runs(frames):
         for offset, pixels in enumerate(_pixels(run)):
             frame = run[offset]
@@ -115,10 +117,12 @@ def _voxels(frames: Sequence[Frame]) -> np.ndarray:
             if voxels.shape[1:] != pixels.shape:
                 raise DicomError("Some slices are in color and some are not. Choose another series.")
             voxels[start + offset] = pixels if pixels.ndim == 3 else _modality_values(pixels, frame, voxels.dtype)
+    if voxels is None:
+        raise DicomError("The images hold no pixels. Get a whole copy of them.")
     return voxels
 
 
-def _runs(frames: Sequence[Frame]):
+def _runs(frames: Sequence[Frame]) -> Iterator[tuple[int, list[Frame]]]:
     """Neighbors of one image, so that each image is opened once for each of its runs."""
     start = 0
     for _, group in groupby(frames, key=lambda frame: id(frame.image)):
@@ -127,7 +131,7 @@ def _runs(frames: Sequence[Frame]):
         start += len(run)
 
 
-def _pixels(run: Sequence[Frame]):
+def _pixels(run: Sequence[Frame]) -> Iterator[np.ndarray]:
     image = run[0].image
     try:
         source = image if "PixelData" in image else image.filename

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,8 @@ def _common(modality: str, identity: Dataset, description: tuple[int, str], soft
     series.Manufacturer, series.ManufacturerModelName = software[0], software[0]
     series.SoftwareVersions = software[1]
     series.SyntheticData, series.BurnedInAnnotation = "YES", "NO"
-    for keyword, value in {"CT": _CT, "MR": _MR, "PT": _PT}[modality].items():
+    of_modality: dict[str, Mapping[str, object]] = {"CT": _CT, "MR": _MR, "PT": _PT}
+    for keyword, value in of_modality[modality].items():
         setattr(series, keyword, value)
     if modality == "PT":
         # Says the patient's position in its place.

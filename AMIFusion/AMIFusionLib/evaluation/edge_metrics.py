@@ -64,8 +64,7 @@ def edge_preservation_of_each(first: np.ndarray, second: np.ndarray, fused: np.n
         edges = _edges(source)
         kept.append(np.sum(_kept(edges, target) * edges.strength))
         total.append(np.sum(edges.strength))
-    parts = ((sum(kept), sum(total)), *zip(kept, total))
-    return tuple(float(part / whole) if whole else float("nan") for part, whole in parts)
+    return _share(sum(kept), sum(total)), _share(kept[0], total[0]), _share(kept[1], total[1])
 
 
 def artifacts(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
@@ -76,7 +75,7 @@ def artifacts(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float
     fusion performance characterisation", ICCV 2005; constants from there. Strength is that of Sobel's mask over 8.
     """
     edges_f = _artifact_edges(fused)
-    lost, total, is_new = 0.0, 0.0, np.ones(fused.shape, dtype=bool)
+    lost, total, is_new = np.zeros(fused.shape), 0.0, np.ones(fused.shape, dtype=bool)
     for source in (first, second):
         edges = _artifact_edges(source)
         weight = np.where(edges.strength >= _VISIBLE_STRENGTH, edges.strength**_WEIGHT_POWER, _FAINT_WEIGHT)
@@ -114,6 +113,10 @@ def _clean(source: _Edges, fused: _Edges) -> np.ndarray:
     relative = _ratio(np.minimum(source.strength, fused.strength), np.maximum(source.strength, fused.strength))
     alignment = np.abs(np.abs(source.angle - fused.angle) - np.pi / 2) * 2 / np.pi
     return np.sqrt(_CLEAN_STRENGTH(relative) * _CLEAN_ANGLE(alignment))
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

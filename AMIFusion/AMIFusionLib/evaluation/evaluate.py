@@ -94,8 +94,8 @@ def _evaluate_case(
     subject: Subject, case: EvaluationCase, results: ResultsFolder, pool: ProcessPool, track: Tracker
 ) -> list[Row]:
     name = f"{case.kind} {case.case}"
-    stacks = (np.stack([eight_bit_luma(picture) for picture in stack]) for stack in (case.first, case.second))
-    fused = subject.fuse(*stacks, case.pixel_spacing)
+    first, second = (np.stack([eight_bit_luma(picture) for picture in stack]) for stack in (case.first, case.second))
+    fused = subject.fuse(first, second, case.pixel_spacing)
     jobs = list(slice_jobs(case, fused))
     rows = [row for slice_rows in track(pool.measure(jobs), len(jobs), name) for row in slice_rows]
     for page, sheet in enumerate(case_sheets(case, fused, f"{name}, {_shown(subject)}")):
@@ -121,12 +121,12 @@ def _evaluate_lesions(
 
 
 def _lesion_row(subject: Subject, case: EvaluationCase, index: int, name: str) -> SheetRow:
-    gray = (image[None] for image in case[index].gray)
+    first, second = (image[None] for image in case[index].gray)
     one_slice = EvaluationCase(
         case.kind, case.case, case.labels, (name,), case.first[index, None], case.second[index, None],
         case.pixel_spacing,
     )  # fmt: skip
-    return row_of(one_slice, 0, subject.fuse(*gray, case.pixel_spacing))
+    return row_of(one_slice, 0, subject.fuse(first, second, case.pixel_spacing))
 
 
 def _shown(subject: Subject) -> str:

@@ -60,7 +60,7 @@ class ProcessPool:
     def __enter__(self) -> ProcessPool:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
@@ -120,9 +120,10 @@ def measure_slice(job: SliceJob) -> list[Row]:
         row: Row = dict(zip(("pair", "case", "slice"), job.names), method=method)
         row.update(fusion_metrics(first, second, fused))
         row[HUE_ERROR] = _hue_error(job.sources, fused)
-        compared = licensed is not None and method != LICENSED
-        row[PSNR_TO_LICENSED] = _signal_to_noise(licensed, fused) if compared else float("nan")
-        row[SSIM_TO_LICENSED] = _similarity(licensed, fused) if compared else float("nan")
+        to_licensed = (float("nan"), float("nan"))
+        if licensed is not None and method != LICENSED:
+            to_licensed = _signal_to_noise(licensed, fused), _similarity(licensed, fused)
+        row[PSNR_TO_LICENSED], row[SSIM_TO_LICENSED] = to_licensed
         rows.append(row)
     return rows
 

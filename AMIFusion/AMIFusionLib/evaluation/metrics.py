@@ -35,7 +35,8 @@ def fusion_metrics(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> 
         ValueError: not 8-bit, not two-dimensional, of different shapes, or smaller than 7 pixels a side.
     """
     _check(first, second, fused)
-    sources, image = [first.astype(np.float64), second.astype(np.float64)], fused.astype(np.float64)
+    one, other, image = (each.astype(np.float64) for each in (first, second, fused))
+    sources = one, other
     kept_first, kept_second = (edge_metrics.edges_kept(source, image) for source in sources)
     return {
         "EN": intensity_metrics.entropy(image),
@@ -43,14 +44,14 @@ def fusion_metrics(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> 
         "SF": intensity_metrics.spatial_frequency(image),
         "AG": intensity_metrics.average_gradient(image),
         "MI": sum(intensity_metrics.mutual_information(source, image) for source in sources),
-        "SCD": intensity_metrics.sum_of_correlations_of_differences(*sources, image),
+        "SCD": intensity_metrics.sum_of_correlations_of_differences(one, other, image),
         "VIF": sum(structure_metrics.visual_information_fidelity(source, image) for source in sources),
-        "Qabf": edge_metrics.edge_preservation(*sources, image),
+        "Qabf": edge_metrics.edge_preservation(one, other, image),
         "SSIM": sum(structure_metrics.structural_similarity(source, image) for source in sources),
         "MS_SSIM": sum(structure_metrics.multiscale_structural_similarity(source, image) for source in sources),
         "CC": float(np.mean([intensity_metrics.correlation(source, image) for source in sources])),
-        "PSNR": intensity_metrics.peak_signal_to_noise(*sources, image),
-        "Nabf": edge_metrics.artifacts(*sources, image),
+        "PSNR": intensity_metrics.peak_signal_to_noise(one, other, image),
+        "Nabf": edge_metrics.artifacts(one, other, image),
         "FMI": float(np.mean([feature_metrics.feature_mutual_information(source, image) for source in sources])),
         "QAF": kept_first,
         "QBF": kept_second,

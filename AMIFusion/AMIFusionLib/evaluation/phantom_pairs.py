@@ -102,8 +102,9 @@ class EvaluationPhantom:
         wanted = np.any([lesion.inside | lesion.around for lesion in lesions], axis=(0, 2, 3))
         stop = int(np.flatnonzero(wanted)[-1]) + 1
         shown = range(int(np.argmax(wanted)), stop)
-        sources = dict(zip(pair, self._gray_stacks(pair, shown)))
-        fusions = _fusions(*sources.values(), subject, self._pixel_spacing)
+        first, second = self._gray_stacks(pair, shown)
+        sources = dict(zip(pair, (first, second)))
+        fusions = _fusions(first, second, subject, self._pixel_spacing)
         kept = {}
         for lesion in lesions:
             (source,) = set(_SHOWN_BY[lesion.name]) & set(pair)

@@ -108,7 +108,7 @@ def largest_difference(found: Means, recorded: Means) -> float:
 
 def _number(value: object) -> float:
     # An OverflowError of float is no ValueError.
-    if type(value) not in (int, float) or not abs(value) < 1e30:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
         raise TypeError("not a number")
     return float(value)
 

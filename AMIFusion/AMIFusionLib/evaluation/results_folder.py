@@ -38,7 +38,7 @@ class ResultsFolder:
         self._aside = Path(tempfile.mkdtemp(prefix=".part-", dir=self._folder))
         return self
 
-    def __exit__(self, kind: type | None, *_) -> None:
+    def __exit__(self, kind: type | None, *_: object) -> None:
         try:
             if kind is None:
                 self._put_in_place()

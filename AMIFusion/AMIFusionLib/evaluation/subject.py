@@ -54,9 +54,9 @@ class Subject:
         Raises:
             SliceSizeError: slices too small for the network.
         """
-        sources = [np.float32(stack) / np.float32(255) for stack in (first, second)]
+        one, other = (stack.astype(np.float32) / np.float32(255) for stack in (first, second))
         return {
-            result: eight_bit(_fused(network, *sources, pixel_spacing)) for result, network in self.networks.items()
+            result: eight_bit(_fused(network, one, other, pixel_spacing)) for result, network in self.networks.items()
         }
 
 

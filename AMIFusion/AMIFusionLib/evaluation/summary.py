@@ -43,22 +43,21 @@ def summarize(
     by_kind: dict[str, list[Row]] = {}
     for row in rows:
         by_kind.setdefault(str(row["pair"]), []).append(row)
-    return _plain(
-        {
-            "model": {
-                "id": subject.model_id,
-                "title": subject.title,
-                "sha256": subject.sha256,
-                "judged": subject.judged,
-            },
-            "data": dict(data),
-            "versions": versions(),
-            "pairs": {
-                kind: _pair_summary(chosen, subject.judged, _recorded(peers, kind)) for kind, chosen in by_kind.items()
-            },
-            "phantom": lesions,
-        }
-    )
+    found = {
+        "model": {
+            "id": subject.model_id,
+            "title": subject.title,
+            "sha256": subject.sha256,
+            "judged": subject.judged,
+        },
+        "data": dict(data),
+        "versions": versions(),
+        "pairs": {
+            kind: _pair_summary(chosen, subject.judged, _recorded(peers, kind)) for kind, chosen in by_kind.items()
+        },
+        "phantom": lesions,
+    }
+    return {key: _plain(value) for key, value in found.items()}
 
 
 def versions() -> dict[str, str]:
@@ -69,7 +68,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "pywavelets": pywt.__version__,
-        "scikit-image": skimage.__version__,
+        "scikit-image": skimage.__version__,  # type: ignore[attr-defined]  # its stub leaves it out
         "scipy": scipy.__version__,
         "torch": torch.__version__,
     }
@@ -78,7 +77,7 @@ def versions() -> dict[str, str]:
 def _pair_summary(rows: Sequence[Row], judged: str, recorded: Mapping[str, Mapping[str, float]]) -> dict[str, object]:
     """One pair type's means, ranks, hue errors and distances to the licensed result."""
     measured = _means(rows)
-    competitors = {method: measured[method] for method in (judged, *ALTERNATIVES)}
+    competitors: dict[str, Mapping[str, float]] = {method: measured[method] for method in (judged, *ALTERNATIVES)}
     competitors |= {method: values for method, values in recorded.items() if method not in measured}
     order = mean_ranks(competitors)
     cases: dict[str, list[str]] = {}

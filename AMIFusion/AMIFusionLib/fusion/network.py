@@ -184,7 +184,7 @@ def _sample_lines(tile: Tensor, positions: Tensor) -> Tensor:
     return torch.lerp(tile[..., above.long(), :], tile[..., below.long(), :], (rows - above)[:, None])
 
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"amif-residual-2": AuthorizableFusionNetwork}
+ARCHITECTURES: dict[str, type[AuthorizableFusionNetwork]] = {"amif-residual-2": AuthorizableFusionNetwork}
 """Every architecture a model file may name."""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
@@ -12,6 +13,13 @@ from AMIFusionLib.volumes.watch import volume_state
 
 from .labels import show_sentence
 from .runner import FusionRunner
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLLinearTransformNode, vtkMRMLVolumeNode
+
+    from AMIFusionLib.alignment_job import AlignmentJob
+
+    from .interfaces import Parameters
 
 _PROGRESS_MAXIMUM = 1000
 
@@ -27,14 +35,14 @@ class AlignmentSection:
         changed: called when an alignment has begun or ended.
     """
 
-    def __init__(self, ui, schedule: Callable[[Callable[[], None]], None], changed: Callable[[], None]) -> None:
+    def __init__(self, ui: Any, schedule: Callable[[Callable[[], None]], None], changed: Callable[[], None]) -> None:
         self._ui = ui
         self._changed = changed
-        self._parameters = None
+        self._parameters: Parameters | None = None
         self._checked_pair: tuple = (None, None)
         self._checked_states: tuple = ()
         self._is_ready = False
-        self._job = None
+        self._job: AlignmentJob | None = None
         self._aligning = FusionRunner(schedule, self)
         self._checking = FusionRunner(schedule, _CheckListener(self._on_verdict, self._say))
         ui.alignmentProgressBar.setRange(0, _PROGRESS_MAXIMUM)
@@ -48,7 +56,7 @@ class AlignmentSection:
         """Whether an alignment is under way; a check does not count, it gives way to everything."""
         return self._aligning.is_running
 
-    def update(self, parameters, is_blocked: bool = False) -> None:
+    def update(self, parameters: Parameters | None, is_blocked: bool = False) -> None:
         """Show what can be done with the volumes that are selected.
 
         Args:
@@ -95,14 +103,15 @@ class AlignmentSection:
 
     # What the alignment's runner tells
 
-    def on_progress(self, progress) -> None:
-        """Show how far the alignment is."""
+    def on_progress(self, progress: Any) -> None:
+        """Show how far the alignment is, an ``AlignmentProgress``."""
         self._show_progress(progress)
         self._say(_("Aligning: step {level} of 3").format(level=max(1, progress.level)))
 
-    def on_finished(self, transform) -> None:
+    def on_finished(self, transform: vtkMRMLLinearTransformNode | None) -> None:
         """Say what was found; the transform is in the scene."""
-        sentence, self._job = self._job_sentence(), None
+        job, self._job = self._job, None
+        sentence = _job_sentence(job) if job is not None else ""
         self._checked_states = _states(self._pair())
         self._end()
         self._say(sentence)
@@ -125,13 +134,14 @@ class AlignmentSection:
 
         self._checking.cancel()
         try:
-            self._job = AlignmentJob(*self._pair())
+            reference, moving = self._pair()
+            job = self._job = AlignmentJob(reference, moving)
         except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing was aligned
             self._say(_sentence(error))
             return
         self._ui.alignmentProgressBar.setValue(0)
         self._ui.alignmentProgressBar.setVisible(True)
-        self._aligning.start(self._job)
+        self._aligning.start(job)
         self._changed()
 
     def _on_check(self) -> None:
@@ -139,7 +149,8 @@ class AlignmentSection:
 
     def _check(self, quietly: bool) -> None:
         self._checking.cancel()
-        self._checking.start(_CheckJob(*self._pair(), quietly))
+        reference, moving = self._pair()
+        self._checking.start(_CheckJob(reference, moving, quietly))
 
     def _on_undo(self) -> None:
         from AMIFusionLib.alignment_job import undo_alignment
@@ -155,19 +166,6 @@ class AlignmentSection:
         parameters = self._parameters
         return (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
 
-    def _job_sentence(self) -> str:
-        result, transform = self._job.result, self._job.node
-        if transform is None:
-            return _("No better place was found; the volumes agree best where they are. Nothing was moved.")
-        moved = _("Aligned by '{name}': turned by {degrees:.1f} degrees, moved by {distance:.1f} mm.").format(
-            name=transform.GetName(), degrees=result.rotation_degrees, distance=result.translation_mm
-        )
-        before = _("too little overlap to tell") if math.isnan(result.nmi_before) else f"{result.nmi_before:.3f}"
-        agreement = _("Normalized mutual information: {before} before, {after:.3f} now.").format(
-            before=before, after=result.nmi_after
-        )
-        return f"{moved} {agreement} " + _("Look at the volumes before you rely on it.")
-
     def _on_verdict(self, sentence: str, is_warning: bool) -> None:
         self._say(sentence)
         if is_warning:
@@ -179,7 +177,7 @@ class AlignmentSection:
         self._ui.alignmentProgressBar.setVisible(False)
         self._changed()
 
-    def _show_progress(self, progress) -> None:
+    def _show_progress(self, progress: Any) -> None:
         self._ui.alignmentProgressBar.setValue(round(_PROGRESS_MAXIMUM * progress.fraction))
 
     def _say(self, text: str) -> None:
@@ -189,15 +187,16 @@ class AlignmentSection:
 class _CheckJob:
     """A check as a job: its ``node`` is the verdict's sentence, and whether it warns."""
 
-    def __init__(self, reference, moving, quietly: bool) -> None:
+    def __init__(self, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, quietly: bool) -> None:
         self._pair, self._quietly = (reference, moving), quietly
         self.node: tuple[str, bool] = ("", False)
 
-    def steps(self) -> Iterator[object]:
+    def steps(self) -> Generator[object, None, None]:
         """Look, a short step at a time."""
         from AMIFusionLib.alignment_job import check_alignment_steps
 
-        steps, checked = check_alignment_steps(*self._pair), None
+        steps = check_alignment_steps(*self._pair)
+        checked = None
         while checked is None:
             try:
                 next(steps)
@@ -220,10 +219,10 @@ class _CheckListener:
     def __init__(self, tell: Callable[[str, bool], None], say: Callable[[str], None]) -> None:
         self._tell, self._say = tell, say
 
-    def on_progress(self, progress) -> None:
+    def on_progress(self, progress: object) -> None:
         """Nothing: it takes a fifth of a second."""
 
-    def on_finished(self, verdict) -> None:
+    def on_finished(self, verdict: tuple[str, bool]) -> None:
         """Say what was found."""
         self._tell(*verdict)
 
@@ -239,11 +238,25 @@ def _states(pair: tuple) -> tuple:
     return tuple(volume_state(node) if node is not None else None for node in pair)
 
 
-def _aligned(pair: tuple):
+def _aligned(pair: tuple) -> vtkMRMLVolumeNode | None:
     """The volume that was aligned, or None; the second one first, but they may have been swapped since."""
     from AMIFusionLib.alignment_job import alignment_of
 
     return next((node for node in reversed(pair) if alignment_of(node) is not None), None)
+
+
+def _job_sentence(job: AlignmentJob) -> str:
+    result, transform = job.result, job.node
+    if result is None or transform is None:
+        return _("No better place was found; the volumes agree best where they are. Nothing was moved.")
+    moved = _("Aligned by '{name}': turned by {degrees:.1f} degrees, moved by {distance:.1f} mm.").format(
+        name=transform.GetName(), degrees=result.rotation_degrees, distance=result.translation_mm
+    )
+    before = _("too little overlap to tell") if math.isnan(result.nmi_before) else f"{result.nmi_before:.3f}"
+    agreement = _("Normalized mutual information: {before} before, {after:.3f} now.").format(
+        before=before, after=result.nmi_after
+    )
+    return f"{moved} {agreement} " + _("Look at the volumes before you rely on it.")
 
 
 def _sentence(error: Exception) -> str:

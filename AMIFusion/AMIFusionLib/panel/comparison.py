@@ -11,14 +11,14 @@ class ResultComparison:
     """Exchanges a result for its reference in every slice view that shows it, for a while."""
 
     def __init__(self) -> None:
-        self._exchanged: list[tuple[object, str, str, str]] = []
+        self._exchanged: list[tuple[slicer.vtkMRMLSliceCompositeNode, str, str, str]] = []
 
     @property
     def is_on(self) -> bool:
         """Whether something is exchanged now."""
         return bool(self._exchanged)
 
-    def begin(self, result, reference) -> bool:
+    def begin(self, result: slicer.vtkMRMLVolumeNode, reference: slicer.vtkMRMLVolumeNode) -> bool:
         """Show the reference wherever the result is shown.
 
         Args:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
 from AMIFusionLib.fusion.cpu import describe_processor
+
+if TYPE_CHECKING:
+    from .interfaces import Parameters
 
 AUTOMATIC = "auto"
 
@@ -20,9 +24,9 @@ class FusionSection:
         ui: the panel's widgets.
     """
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Any) -> None:
         self._ui = ui
-        self._parameters = None
+        self._parameters: Parameters | None = None
         self._knows_devices = False
         _fill(ui.planeComboBox, _plane_labels())
         _fill(ui.windowComboBox, _window_labels())
@@ -35,7 +39,7 @@ class FusionSection:
         ui.windowComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("window", index))
         ui.deviceComboBox.connect("currentIndexChanged(int)", lambda index: self._on_choice("device", index))
 
-    def update(self, parameters, is_blocked: bool = False) -> None:
+    def update(self, parameters: Parameters | None, is_blocked: bool = False) -> None:
         """Show a parameter node's choices.
 
         Args:
@@ -101,6 +105,6 @@ def _window_labels() -> dict[str, str]:
     return {"display": _("As displayed"), "percentiles": _("From percentiles")}
 
 
-def _fill(combo_box, labels: dict[str, str]) -> None:
+def _fill(combo_box: Any, labels: dict[str, str]) -> None:
     for value, label in labels.items():
         combo_box.addItem(label, value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 
-def show_sentence(label, text: str) -> None:
+
+def show_sentence(label: Any, text: str) -> None:
     """Show a sentence, or take no room for none.
 
     Args:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -14,6 +15,11 @@ from slicer.i18n import tr as _
 from AMIFusionLib.license_store import LARGEST_BYTES, LicenseStore, LicenseStoreError
 
 from .revocation_watch import RevocationWatch
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.license import License
+
+    from .interfaces import Logic, Parameters
 
 WARNING_DAYS = 14
 """From how many days before its end a license is spoken of as ending."""
@@ -40,11 +46,11 @@ class LicenseSection:
         store: where a license is remembered; None takes ``license_folder()``.
     """
 
-    def __init__(self, ui, logic, changed: Callable[[], None], store: LicenseStore | None = None) -> None:
+    def __init__(self, ui: Any, logic: Logic, changed: Callable[[], None], store: LicenseStore | None = None) -> None:
         self._ui = ui
         self._logic = logic
         self._store = store if store is not None else LicenseStore(license_folder())
-        self._changed = lambda: None
+        self._changed: Callable[[], None] = lambda: None
         self._watch = RevocationWatch(logic, self._on_list_fetched)
         self._licensed = False
         self._looked_at = 0.0
@@ -66,7 +72,7 @@ class LicenseSection:
         """Whether the license now entered held when it was last looked at."""
         return self._licensed
 
-    def update(self, parameters) -> None:
+    def update(self, parameters: Parameters | None) -> None:
         """Look at the license again from time to time: it may have ended since.
 
         Args:
@@ -157,12 +163,12 @@ class LicenseSection:
         self._licensed = held is not None
         if remember and self._ui.rememberLicenseCheckBox.checked:
             note = self._remember()
-        sentence = self._validity(held) if self._licensed else problem or self._unlicensed()
+        sentence = self._validity(held) if held is not None else problem or self._unlicensed()
         self._ui.licenseStatusLabel.setText(" ".join(part for part in (sentence, warning, note) if part))
         self._watch.look()
         self._ui.forgetLicenseButton.setEnabled(self._store.is_occupied or bool(self._ui.licenseLineEdit.text))
 
-    def _authorization(self) -> tuple:
+    def _authorization(self) -> tuple[License | None, str, str]:
         """(the license if it holds, why it does not, what else to see to); the opened model is not kept."""
         text = self.text
         if not text:
@@ -203,7 +209,7 @@ class LicenseSection:
             return str(error)
         return ""
 
-    def _validity(self, held) -> str:
+    def _validity(self, held: License) -> str:
         sentence = _("Licensed to {licensee} until {day}.").format(licensee=held.licensee, day=_last_day(held.expires))
         days = (held.expires - datetime.now(timezone.utc)).days
         if days > WARNING_DAYS:

@@ -30,7 +30,7 @@ _RESULT_ROLE = "AMIFusion.MeasuredResult"
 _CLASSES = ("vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLTableNode")
 
 
-def add_measures(result, measures: ResultMeasures):
+def add_measures(result: slicer.vtkMRMLVolumeNode, measures: ResultMeasures) -> slicer.vtkMRMLPlotChartNode:
     """Put measures into the result's scene, in place of those of an earlier time.
 
     Args:
@@ -60,7 +60,7 @@ def add_measures(result, measures: ResultMeasures):
     return chart
 
 
-def remove_measures(result) -> None:
+def remove_measures(result: slicer.vtkMRMLVolumeNode) -> None:
     """Remove the nodes that an earlier measuring of a result left."""
     scene = result.GetScene()
     for class_name in _CLASSES:
@@ -69,7 +69,7 @@ def remove_measures(result) -> None:
                 scene.RemoveNode(node)
 
 
-def show_chart(chart, show_in_three_up: Callable[[], None] | None = None) -> None:
+def show_chart(chart: slicer.vtkMRMLPlotChartNode, show_in_three_up: Callable[[], None] | None = None) -> None:
     """Show a chart in the layout.
 
     Args:
@@ -86,13 +86,15 @@ def show_chart(chart, show_in_three_up: Callable[[], None] | None = None) -> Non
         slicer.modules.plots.logic().ShowChartInLayout(chart)
 
 
-def _add(scene, class_name: str, name: str, result):
+def _add(
+    scene: slicer.vtkMRMLScene, class_name: str, name: str, result: slicer.vtkMRMLVolumeNode
+) -> slicer.vtkMRMLNode:
     node = scene.AddNewNodeByClass(class_name, scene.GenerateUniqueName(name))
     node.SetNodeReferenceID(_RESULT_ROLE, result.GetID())
     return node
 
 
-def _fill(table, measures: ResultMeasures) -> None:
+def _fill(table: slicer.vtkMRMLTableNode, measures: ResultMeasures) -> None:
     modifying = table.StartModify()
     for name, values in ((_SLICE, measures.slices), *((name, measures.values[name]) for name in MEASURES)):
         column = numpy_to_vtk(np.asarray(values, dtype=np.float64), deep=True, array_type=vtk.VTK_DOUBLE)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import qt
 import vtk
 from slicer.i18n import tr as _
 
+from AMIFusionLib.volumes.errors import VolumeError
 from AMIFusionLib.volumes.result import ATTRIBUTE_PREFIX
 
 from .alignment_section import AlignmentSection
@@ -16,6 +19,15 @@ from .preview_section import LEFT, PreviewSection
 from .result_section import ResultSection
 from .run_section import RunSection
 from .volumes_section import VolumesSection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLVolumeNode
+
+    from AMIFusionLib.fusion_job import FusionJob
+
+    from .interfaces import Logic, Parameters
 
 _SELECTIONS = ("referenceVolume", "movingVolume", "outputVolume")
 
@@ -30,13 +42,13 @@ class FusionPanel:
         logic: AMIFusionLogic.
     """
 
-    def __init__(self, ui, logic) -> None:
+    def __init__(self, ui: Any, logic: Logic) -> None:
         self._ui = ui
         self._logic = logic
-        self._parameters = None
-        self._bindings: tuple | None = None
+        self._parameters: Parameters | None = None
+        self._bindings: tuple[int, int] | None = None
         self._is_closed = self._is_left = False
-        self._unseen = None
+        self._unseen: vtkMRMLVolumeNode | None = None
         self._license_used = ""
         self._volumes = VolumesSection(ui, _soon, self._on_volumes_changed)
         self._fusion = FusionSection(ui)
@@ -61,7 +73,7 @@ class FusionPanel:
         """Whether anything is under way that takes more than a moment."""
         return self._run.is_running or self._alignment.is_running or self._result.is_measuring
 
-    def connectParameters(self, parameters) -> None:  # noqa: N802 - called like Slicer's own methods
+    def connectParameters(self, parameters: Parameters) -> None:  # noqa: N802 - called like Slicer's own methods
         """Show a parameter node's choices and write the user's back into it.
 
         Args:
@@ -97,7 +109,7 @@ class FusionPanel:
         self._is_left = True
         self._preview.pause(LEFT)
 
-    def volume_added(self, node) -> None:
+    def volume_added(self, node: vtkMRMLScalarVolumeNode) -> None:
         """A volume came into the scene: guess, if nothing has been selected.
 
         Args:
@@ -105,7 +117,7 @@ class FusionPanel:
         """
         self._volumes.volume_added(node)
 
-    def deselect(self, node) -> None:
+    def deselect(self, node: vtkMRMLNode) -> None:
         """Select nothing where a node is selected that is about to be removed.
 
         Left alone, Slicer's selectors take another node instead, and the next result would overwrite that one.
@@ -140,8 +152,10 @@ class FusionPanel:
         ):
             section.close()
 
-    def _create_job(self):
+    def _create_job(self) -> FusionJob:
         parameters = self._parameters
+        if parameters is None:
+            raise VolumeError(_("Select the reference volume."))
         self._license_used = self._license.text
         return self._logic.createJob(
             parameters.referenceVolume,
@@ -157,7 +171,7 @@ class FusionPanel:
             tell=self._run.say_preparing,
         )
 
-    def _on_finished(self, node) -> None:
+    def _on_finished(self, node: vtkMRMLVolumeNode) -> None:
         if self._license.is_licensed and self._license.text != self._license_used:
             self._run.add(_("The license was entered after the fusion had begun. Fuse again for a result with it."))
         if self._is_left:
@@ -166,7 +180,7 @@ class FusionPanel:
         else:
             self._show_result(node)
 
-    def _show_result(self, node) -> None:
+    def _show_result(self, node: vtkMRMLVolumeNode) -> None:
         self._end_preview()
         self._result.show(node)
 
@@ -182,7 +196,7 @@ class FusionPanel:
         self._alignment.volumes_changed()
         self._update()
 
-    def _on_parameters(self, _caller=None, _event=None) -> None:
+    def _on_parameters(self, _caller: object = None, _event: object = None) -> None:
         self._update()
 
     def _update(self) -> None:
@@ -191,10 +205,10 @@ class FusionPanel:
         is_busy = self._run.is_running or self._alignment.is_running
         if is_busy:
             self._preview.pause()
-        for section in (self._volumes, self._fusion):
-            section.update(parameters, is_blocked=self._run.is_running)
-        for section in (self._license, self._result):
-            section.update(parameters)
+        self._volumes.update(parameters, is_blocked=self._run.is_running)
+        self._fusion.update(parameters, is_blocked=self._run.is_running)
+        self._license.update(parameters)
+        self._result.update(parameters)
         self._ui.outputSelector.setEnabled(not self._run.is_running)
         self._alignment.update(parameters, is_blocked=self._run.is_running)
         self._run.update(parameters, busy=_("Aligning...") if self._alignment.is_running else "")
@@ -207,14 +221,14 @@ class FusionPanel:
             self._update()
 
     def _unbind(self) -> None:
-        if self._bindings is not None:
+        if self._bindings is not None and self._parameters is not None:
             gui, observer = self._bindings
             self._parameters.disconnectGui(gui)
             self._parameters.RemoveObserver(observer)
         self._parameters, self._bindings, self._unseen = None, None, None
 
 
-def _prepare(ui) -> None:
+def _prepare(ui: Any) -> None:
     """What the .ui file cannot say."""
     for node_class in ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"):
         # Only results: a volume of the patient's would be lost.
@@ -228,9 +242,9 @@ def _prepare(ui) -> None:
     make_reachable(ui.balanceSlider, qt.QSlider, qt.QDoubleSpinBox, name=_spoken(ui.balanceLabel))
 
 
-def _spoken(label) -> str:
+def _spoken(label: Any) -> str:
     return label.text.replace("&", "").rstrip(": ")
 
 
-def _soon(step) -> None:
+def _soon(step: Callable[[], None]) -> None:
     qt.QTimer.singleShot(0, step)

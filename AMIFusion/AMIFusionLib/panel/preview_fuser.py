@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
 from AMIFusionLib.pytorch import PyTorchMissingError, pytorch_is_installed, require_pytorch
 from AMIFusionLib.volumes.watch import display_state, volume_state
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.authorize import Authorization
+    from AMIFusionLib.authorization.model_file import SealedModel
+    from AMIFusionLib.authorization.revocation import RevocationList
+    from AMIFusionLib.slice_preview import PreviewedSlice, SlicePreview
+    from AMIFusionLib.volumes.view_plane import ViewPlane
+
+    from .interfaces import Parameters
 
 
 class PreviewFuser:
@@ -23,24 +33,24 @@ class PreviewFuser:
 
     def __init__(
         self,
-        model: Callable[[], object],
+        model: Callable[[], SealedModel],
         license_text: Callable[[], str],
         device: Callable[[], str] = lambda: "auto",
         tell: Callable[[str], None] = lambda sentence: None,
-        revocations: Callable[[str], object] = lambda public_key: None,
+        revocations: Callable[[str], RevocationList | None] = lambda public_key: None,
     ) -> None:
         self._model, self._license_text, self._device, self._tell = model, license_text, device, tell
         self._revocations = revocations
-        self._preview = None
+        self._preview: SlicePreview | None = None
         self._key: tuple | None = None
         self.state = ""
 
-    def signature(self, pair: tuple, parameters, plane) -> tuple:
+    def signature(self, pair: tuple, parameters: Parameters, plane: ViewPlane) -> tuple:
         """All that a slice depends on: equal as long as fusing again would give the same."""
         states = tuple((volume_state(node), display_state(node)) for node in pair)
         return plane, states, _options(parameters), self._device(), hash(self._license_text())
 
-    def fuse(self, pair: tuple, parameters, plane):
+    def fuse(self, pair: tuple, parameters: Parameters, plane: ViewPlane) -> PreviewedSlice:
         """Fuse one slice; ``state`` then says in words whether it is marked.
 
         Args:
@@ -63,31 +73,32 @@ class PreviewFuser:
 
         (window, keep_color, balance), device = _options(parameters), self._device()
         options = FusionOptions(window=window, keep_color=keep_color, balance=balance, device=device)
-        return self._prepared(device).fuse(*pair, options, plane)
+        reference, moving = pair
+        return self._prepared(device).fuse(reference, moving, options, plane)
 
     def forget(self) -> None:
         """Let go of the volumes' images and of the network, which may be a licensed one."""
         self._preview = self._key = None
 
-    def _prepared(self, device: str):
+    def _prepared(self, device: str) -> SlicePreview:
         from AMIFusionLib.authorization.authorize import authorize
         from AMIFusionLib.slice_preview import SlicePreview
 
         model, text = self._model(), self._license_text()
         revocations = self._revocations(model.description.public_key)
         key = model.sha256, hash(text), device, revocations.sequence if revocations else 0
-        if key != self._key:
+        if self._preview is None or key != self._key:
             authorization = authorize(model, text, revocations)
             self._preview, self._key = SlicePreview(model, authorization, device), key
             self.state = _state_of(authorization)
         return self._preview
 
 
-def _options(parameters) -> tuple:
+def _options(parameters: Parameters) -> tuple:
     return parameters.window, parameters.keepColor, parameters.balance
 
 
-def _state_of(authorization) -> str:
+def _state_of(authorization: Authorization) -> str:
     if authorization.is_licensed:
         return _("Preview, licensed")
     return (

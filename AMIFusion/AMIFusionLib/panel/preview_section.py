@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -16,6 +17,12 @@ from AMIFusionLib.pytorch import PyTorchMissingError
 from .labels import show_sentence
 from .preview_fuser import PreviewFuser
 from .preview_view import PreviewView
+
+if TYPE_CHECKING:
+    from AMIFusionLib.authorization.model_file import SealedModel
+    from AMIFusionLib.authorization.revocation import RevocationList
+
+    from .interfaces import Logic, Parameters
 
 VIEWS = ("Red", "Yellow", "Green")
 
@@ -45,14 +52,15 @@ class PreviewSection:
     """
 
     def __init__(
-        self, ui, logic, license_text: Callable[[], str],
-        schedule: Callable[[Callable[[], None]], None] | None = None, model: Callable[[], object] | None = None,
-        device: Callable[[], str] = lambda: "auto", revocations: Callable[[str], object] = lambda public_key: None,
+        self, ui: Any, logic: Logic, license_text: Callable[[], str],
+        schedule: Callable[[Callable[[], None]], None] | None = None, model: Callable[[], SealedModel] | None = None,
+        device: Callable[[], str] = lambda: "auto",
+        revocations: Callable[[str], RevocationList | None] = lambda public_key: None,
     ) -> None:  # fmt: skip
         self._ui = ui
         self._fuser = PreviewFuser(model or logic.model, license_text, device, self._say_at_once, revocations)
         self._schedule = schedule or (lambda turn: qt.QTimer.singleShot(0, turn))
-        self._parameters = None
+        self._parameters: Parameters | None = None
         self._pauses: set[str] = set()
         self._pair: tuple | None = None
         self._views: dict[str, PreviewView] = {}
@@ -69,7 +77,7 @@ class PreviewSection:
         """Whether views are followed now."""
         return self._pair is not None
 
-    def update(self, parameters) -> None:
+    def update(self, parameters: Parameters | None) -> None:
         """The choices, the license, the scene or the running state have changed.
 
         Args:
@@ -169,7 +177,7 @@ class PreviewSection:
         self._waiting.clear()
         self._fuser.forget()
 
-    def _observe(self, node, event, callback) -> None:
+    def _observe(self, node: slicer.vtkMRMLNode, event: int, callback: Callable[..., None]) -> None:
         self._observations.append((node, node.AddObserver(event, callback)))
 
     # What happens
@@ -180,22 +188,22 @@ class PreviewSection:
         else:
             self._request(name)
 
-    def _on_node_removed(self, *_args) -> None:
+    def _on_node_removed(self, *_args: object) -> None:
         if self._pair is not None and any(node.GetScene() is None for node in self._pair):
             self._refresh()
 
-    def _on_scene_closes(self, *_args) -> None:
+    def _on_scene_closes(self, *_args: object) -> None:
         self.update(None)
 
-    def _on_save_starts(self, *_args) -> None:
+    def _on_save_starts(self, *_args: object) -> None:
         self._is_saving = True
         self._hide()
 
-    def _on_save_ends(self, *_args) -> None:
+    def _on_save_ends(self, *_args: object) -> None:
         self._is_saving = False
         self._request_all()
 
-    def _on_scene_modified(self, scene, _event) -> None:
+    def _on_scene_modified(self, scene: slicer.vtkMRMLScene, _event: str) -> None:
         """MRML's own writing tells nobody, but a scene gets its file's place before it is written."""
         location = _location(scene)
         if location != self._location:
@@ -209,7 +217,7 @@ class PreviewSection:
 
     # One slice in a turn
 
-    def _request_all(self, *_args) -> None:
+    def _request_all(self, *_args: object) -> None:
         for name in reversed(self._views):
             self._request(name)
 
@@ -229,8 +237,9 @@ class PreviewSection:
         self._is_scheduled = False
         if self._pair is None or self._is_saving:
             return
-        view, signature = self._next()
-        if view is not None:
+        following = self._next()
+        if following is not None:
+            view, signature = following
             self._last_view = view.name
             self._fuse(view, signature)
         elif not self._last_failure and not any(each.can_show for each in self._views.values()):
@@ -240,8 +249,10 @@ class PreviewSection:
         else:
             self._last_view = ""
 
-    def _next(self) -> tuple[PreviewView | None, tuple | None]:
-        """The next view that shows something else than before."""
+    def _next(self) -> tuple[PreviewView, tuple] | None:
+        """The next view that shows something else than before, and what it shows."""
+        if self._pair is None or self._parameters is None:
+            return None
         names = list(reversed(self._waiting))
         if len(names) > 1 and names[0] == self._last_view:
             names.append(names.pop(0))
@@ -254,9 +265,11 @@ class PreviewSection:
             signature = self._fuser.signature(self._pair, self._parameters, view.plane)
             if signature != view.signature:
                 return view, signature
-        return None, None
+        return None
 
     def _fuse(self, view: PreviewView, signature: tuple) -> None:
+        if self._pair is None or self._parameters is None:
+            return
         started = time.perf_counter()
         try:
             view.show(self._fuser.fuse(self._pair, self._parameters, signature[0]))
@@ -305,5 +318,5 @@ def _is_visible(name: str) -> bool:
     return widget is not None and not widget.isHidden()
 
 
-def _location(scene) -> tuple:
+def _location(scene: slicer.vtkMRMLScene) -> tuple:
     return scene.GetURL(), scene.GetRootDirectory()

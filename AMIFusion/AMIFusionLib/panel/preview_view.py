@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import slicer
 import vtk
 
 from AMIFusionLib.volumes.result import COLOR_MAXIMUM, SCALAR_MAXIMUM
 from AMIFusionLib.volumes.view_plane import ViewPlane
+
+if TYPE_CHECKING:
+    from AMIFusionLib.slice_preview import PreviewedSlice
 
 _FORMER_FOREGROUND, _FORMER_OPACITY = "AMIFusion.FormerForeground", "AMIFusion.FormerForegroundOpacity"
 """Attributes of a view's composite node while a preview lies over the user's foreground.
@@ -18,7 +23,7 @@ it. From these the layers come back when the file is loaded.
 _NO_VOLUME = "none"
 
 
-def restore_saved_layers(scene) -> None:
+def restore_saved_layers(scene: slicer.vtkMRMLScene) -> None:
     """Bring the user's layers back where a scene was saved under a preview.
 
     Args:
@@ -52,14 +57,16 @@ class PreviewView:
         composite: vtkMRMLSliceCompositeNode, which holds the layers.
     """
 
-    def __init__(self, name: str, slice_node, composite) -> None:
+    def __init__(
+        self, name: str, slice_node: slicer.vtkMRMLSliceNode, composite: slicer.vtkMRMLSliceCompositeNode
+    ) -> None:
         self.name = name
         self.slice_node = slice_node
         self.composite = composite
         self.signature: tuple | None = None
         self.is_given_up = False
-        self._node = None
-        self._display: tuple = (None, 0)
+        self._node: slicer.vtkMRMLVolumeNode | None = None
+        self._display: tuple[slicer.vtkMRMLVolumeDisplayNode | None, int] = (None, 0)
         self._former: tuple[str | None, float] | None = None
         self._opacity = 1.0
 
@@ -78,7 +85,7 @@ class PreviewView:
         """Whether there is a background to lie over: a view's place and steps come from it."""
         return not self.is_given_up and self.composite.GetBackgroundVolumeID() is not None and not self.plane.is_empty
 
-    def show(self, fused) -> None:
+    def show(self, fused: PreviewedSlice) -> None:
         """Show a fused slice.
 
         Args:
@@ -89,7 +96,7 @@ class PreviewView:
         with slicer.util.NodeModify(node):
             node.SetAndObserveImageData(fused.image)
             node.SetIJKToRASMatrix(fused.ijk_to_ras)
-        self._follow_window()
+        self._follow_window(node)
         composite = self.composite
         if not self.is_shown:
             self._former = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
@@ -103,10 +110,10 @@ class PreviewView:
         if node is not former_node:
             _remove(former_node)
 
-    def _follow_window(self) -> None:
+    def _follow_window(self, node: slicer.vtkMRMLVolumeNode) -> None:
         """Show the scratch node in full, and hear of who windows it."""
-        display = self._node.GetDisplayNode()
-        _show_in_full(self._node)
+        display = node.GetDisplayNode()
+        _show_in_full(node)
         if display is not self._display[0]:
             self._follow_no_window()
             self._display = display, display.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_windowed)
@@ -117,13 +124,16 @@ class PreviewView:
             display.RemoveObserver(tag)
         self._display = None, 0
 
-    def _on_windowed(self, display, _event) -> None:
-        maximum = _maximum(self._node)
+    def _on_windowed(self, display: slicer.vtkMRMLVolumeDisplayNode, _event: str) -> None:
+        node = self._node
+        if node is None:
+            return
+        maximum = _maximum(node)
         window, level = display.GetWindow(), display.GetLevel()
         if (window, level) == (maximum, maximum / 2):
             return
-        _show_in_full(self._node)
-        background = self._node.GetScene().GetNodeByID(self.composite.GetBackgroundVolumeID() or "")
+        _show_in_full(node)
+        background = node.GetScene().GetNodeByID(self.composite.GetBackgroundVolumeID() or "")
         below = background.GetVolumeDisplayNode() if background is not None else None
         if below is None or not hasattr(below, "GetWindow") or not below.GetWindow() > 0:
             return
@@ -139,27 +149,28 @@ class PreviewView:
         Returns:
             Whether the view was given up just now.
         """
-        if not self.is_shown or self._has_own_foreground():
+        former = self._former
+        if former is None or self._has_own_foreground():
             return False
         self.is_given_up = True
         if self.composite.GetForegroundOpacity() == self._opacity:
             # The choice was of a layer and not of how strongly it shows.
-            self.composite.SetForegroundOpacity(self._former[1])
+            self.composite.SetForegroundOpacity(former[1])
         self.withdraw()
         return True
 
     def hide(self) -> None:
         """Bring the user's layers back for a while; the next slice is shown as the last one was."""
         self.signature = None
-        former, self._former = self._former, None
+        node, former, self._former = self._node, self._former, None
         if former is not None:
             _forget_former(self.composite)
-        if former is None or not self._has_own_foreground():
+        if node is None or former is None or not self._has_own_foreground():
             return
         identifier, opacity = former
         composite = self.composite
         self._opacity = composite.GetForegroundOpacity()
-        if identifier is not None and self._node.GetScene().GetNodeByID(identifier) is None:
+        if identifier is not None and node.GetScene().GetNodeByID(identifier) is None:
             identifier = None
         with slicer.util.NodeModify(composite):
             composite.SetForegroundVolumeID(identifier)
@@ -174,10 +185,11 @@ class PreviewView:
 
     def _has_own_foreground(self) -> bool:
         node = self._node
-        is_there = node is not None and node.GetScene() is not None
-        return is_there and self.composite.GetForegroundVolumeID() == node.GetID()
+        if node is None or node.GetScene() is None:
+            return False
+        return self.composite.GetForegroundVolumeID() == node.GetID()
 
-    def _node_for(self, is_color: bool):
+    def _node_for(self, is_color: bool) -> slicer.vtkMRMLVolumeNode:
         """The scratch node, or a new one where it is gone or of the other kind."""
         kind = "Vector" if is_color else "Scalar"
         node = self._node
@@ -186,17 +198,17 @@ class PreviewView:
         return _new_scratch(self.slice_node.GetScene(), f"AMIFusion preview {self.name}", kind)
 
 
-def _maximum(node) -> int:
+def _maximum(node: slicer.vtkMRMLVolumeNode) -> int:
     return COLOR_MAXIMUM if node.IsA("vtkMRMLVectorVolumeNode") else SCALAR_MAXIMUM
 
 
-def _show_in_full(node) -> None:
+def _show_in_full(node: slicer.vtkMRMLVolumeNode) -> None:
     """Every value of a scratch node, black to white."""
     maximum = _maximum(node)
     node.GetDisplayNode().SetWindowLevel(maximum, maximum / 2)
 
 
-def _forget_former(composite) -> None:
+def _forget_former(composite: slicer.vtkMRMLSliceCompositeNode) -> None:
     for name in (_FORMER_FOREGROUND, _FORMER_OPACITY):
         composite.RemoveAttribute(name)
 
@@ -209,7 +221,7 @@ def _number(text: str | None) -> float:
         return 0.0
 
 
-def _new_scratch(scene, name: str, kind: str):
+def _new_scratch(scene: slicer.vtkMRMLScene, name: str, kind: str) -> slicer.vtkMRMLVolumeNode:
     """A volume node that no selector, file, undo or subject hierarchy takes."""
     node = getattr(slicer, f"vtkMRML{kind}VolumeNode")()
     display = getattr(slicer, f"vtkMRML{kind}VolumeDisplayNode")()
@@ -227,7 +239,7 @@ def _new_scratch(scene, name: str, kind: str):
     return node
 
 
-def _remove(node) -> None:
+def _remove(node: slicer.vtkMRMLVolumeNode | None) -> None:
     if node is None or node.GetScene() is None:
         return
     scene, display = node.GetScene(), node.GetDisplayNode()

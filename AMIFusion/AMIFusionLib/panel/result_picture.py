@@ -8,24 +8,28 @@ import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import qt
 from slicer.i18n import tr as _
 
 from AMIFusionLib.volumes.result import is_licensed
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
+
 _CORNERS = range(4)
 _MARGIN = 6
 
 
-def suggested_name(result) -> str:
+def suggested_name(result: vtkMRMLVolumeNode) -> str:
     """A file name that says whether the result is licensed, for example "MR + CT fused (unlicensed).png"."""
     state = _("licensed") if is_licensed(result) else _("unlicensed")
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", result.GetName()).strip(". ")
     return f"{name} ({state}).png"
 
 
-def banner_of(result) -> str:
+def banner_of(result: vtkMRMLVolumeNode) -> str:
     """What is written below the picture."""
     if is_licensed(result):
         licensee = result.GetAttribute("AMIFusion.Licensee") or _("unknown")
@@ -38,7 +42,7 @@ def banner_of(result) -> str:
     )
 
 
-def write_picture(result, widgets: Sequence, path: Path) -> None:
+def write_picture(result: vtkMRMLVolumeNode, widgets: Sequence[Any], path: Path) -> None:
     """Write slice views side by side, with a banner below; a file of that name is replaced whole or not at all.
 
     Names of patients are not added, and those that Slicer's Data Probe may show in the views' corners are left out: a
@@ -73,7 +77,7 @@ def write_picture(result, widgets: Sequence, path: Path) -> None:
         raise
 
 
-def _captured(view, path: Path):
+def _captured(view: Any, path: Path) -> qt.QPixmap:
     """A view's picture as a QPixmap, without what others wrote into its corners."""
     from ScreenCapture import ScreenCaptureLogic
 
@@ -92,7 +96,7 @@ def _captured(view, path: Path):
     return picture
 
 
-def _composed(pictures: Sequence, banner: str):
+def _composed(pictures: Sequence[qt.QPixmap], banner: str) -> qt.QImage:
     """Pictures in a row over a banner, as QImage; the banner is also the file's description for whoever searches."""
     frame = qt.QWidget()
     frame.setStyleSheet("background: black; color: white;")

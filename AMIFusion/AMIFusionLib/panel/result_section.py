@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -18,6 +19,11 @@ from .labels import show_sentence
 from .result_state import chosen_result, state_sentence
 from .runner import FusionRunner
 from .three_up import ThreeUpViews
+
+if TYPE_CHECKING:
+    from AMIFusionLib.result_measures import MeasureProgress, ResultMeasures
+
+    from .interfaces import Logic, Parameters
 
 _PLANE = "AMIFusion.Plane"
 
@@ -36,9 +42,9 @@ class ResultSection:
         uncover: called before the result is looked at in the slice views, which a preview would lie over.
     """
 
-    def __init__(self, ui, logic, uncover: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, ui: Any, logic: Logic, uncover: Callable[[], None] = lambda: None) -> None:
         self._ui, self._logic, self._uncover = ui, logic, uncover
-        self._result = None
+        self._result: slicer.vtkMRMLVolumeNode | None = None
         self._watches: dict[str, UnchangedVolumes] = {}
         self._views, self._comparison = ThreeUpViews(), ResultComparison()
         self._runner = FusionRunner(lambda step: qt.QTimer.singleShot(0, step), self)
@@ -60,7 +66,7 @@ class ResultSection:
 
     # What the panel tells
 
-    def show(self, node) -> None:
+    def show(self, node: slicer.vtkMRMLVolumeNode) -> None:
         """Show a result that was just made.
 
         Args:
@@ -87,7 +93,7 @@ class ResultSection:
             self._views.leave()
             self._update_widgets()
 
-    def update(self, parameters) -> None:
+    def update(self, parameters: Parameters | None) -> None:
         """Find the result that the section is about: the output volume, or the latest one.
 
         Args:
@@ -104,7 +110,7 @@ class ResultSection:
             return
         self._use(chosen_result(parameters))
 
-    def forget(self, node) -> None:
+    def forget(self, node: slicer.vtkMRMLNode) -> None:
         """A node is about to be removed.
 
         Args:
@@ -129,11 +135,11 @@ class ResultSection:
 
     # What the runner tells
 
-    def on_progress(self, progress) -> None:
+    def on_progress(self, progress: MeasureProgress) -> None:
         """Say how far the measuring is."""
         self._say(_("Measuring: {done} slices").format(done=progress.done_slices))
 
-    def on_finished(self, measures) -> None:
+    def on_finished(self, measures: ResultMeasures) -> None:
         """Say the means, and plot the slices."""
         from .measures_plot import add_measures, show_chart
         from .measures_text import sentence_of
@@ -168,11 +174,12 @@ class ResultSection:
         self._update_widgets()
 
     def _enter_three_up(self) -> None:
-        if self._views.is_possible and all(self._sources()):
+        result, (reference, moving) = self._result, self._sources()
+        if self._views.is_possible and result is not None and reference is not None and moving is not None:
             self._uncover()
             # An exchanged view would be taken for the result's.
             self._end_comparison()
-            self._views.enter(*self._sources(), self._result, self._result.GetAttribute(_PLANE) or "")
+            self._views.enter(reference, moving, result, result.GetAttribute(_PLANE) or "")
 
     def _on_compare(self, checked: bool) -> None:
         if not checked:
@@ -187,11 +194,14 @@ class ResultSection:
         if self._runner.is_running:
             self._runner.cancel()
             return
+        result = self._result
+        if result is None:
+            return
         try:
             from AMIFusionLib.result_measures import MeasureJob
 
             with slicer.util.WaitCursor(True):
-                job = MeasureJob(self._result, self._watches.get(self._result.GetID()))
+                job = MeasureJob(result, self._watches.get(result.GetID()))
         except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing is measured
             self.on_failed(error)
             return
@@ -224,7 +234,12 @@ class ResultSection:
                 return
         self._export(widgets, path, write_picture)
 
-    def _export(self, widgets, path: Path, write_picture) -> None:
+    def _export(
+        self,
+        widgets: Sequence[Any],
+        path: Path,
+        write_picture: Callable[[slicer.vtkMRMLVolumeNode, Sequence[Any], Path], None],
+    ) -> None:
         # Capturing runs the event loop, and with it perhaps this button again.
         self._is_exporting = True
         try:
@@ -251,7 +266,7 @@ class ResultSection:
 
     # What they have in common
 
-    def _use(self, result) -> None:
+    def _use(self, result: slicer.vtkMRMLVolumeNode | None) -> None:
         changed = result is not self._result
         if changed:
             self._end_comparison()
@@ -264,23 +279,23 @@ class ResultSection:
 
     def _place(self) -> None:
         """The three views with the present result; without its sources there is nothing to compare."""
-        sources = self._sources()
-        if all(sources):
-            self._views.place(*sources, self._result, self._result.GetAttribute(_PLANE) or "")
+        result, (reference, moving) = self._result, self._sources()
+        if result is not None and reference is not None and moving is not None:
+            self._views.place(reference, moving, result, result.GetAttribute(_PLANE) or "")
         else:
             self._views.leave()
 
-    def _sources(self) -> tuple:
+    def _sources(self) -> tuple[slicer.vtkMRMLVolumeNode | None, slicer.vtkMRMLVolumeNode | None]:
         """Reference and second volume; None for one that is gone, and where there is no result."""
         if self._result is None:
             return None, None
-        return tuple(source_of(self._result, role) for role in ("Reference", "Moving"))
+        return source_of(self._result, "Reference"), source_of(self._result, "Moving")
 
-    def _exported_widgets(self) -> list:
+    def _exported_widgets(self) -> list[Any]:
         """The slice views of the layout that show the result; in three-up, where one does, all three."""
         manager = slicer.app.layoutManager()
         widgets = [manager.sliceWidget(name) for name in manager.sliceViewNames()]
-        identifier = self._result.GetID()
+        identifier = self._result.GetID() if self._result is not None else ""
         showing = [
             widget
             for widget in widgets
@@ -305,7 +320,7 @@ class ResultSection:
         ui.exportPictureButton.setEnabled(is_there and self._views.is_possible)
 
     def _name(self) -> str:
-        return self._result.GetName()
+        return self._result.GetName() if self._result is not None else ""
 
     def _explain(self, error: Exception, otherwise: str) -> None:
         """Expected errors carry a sentence for the user; others go to the log with a pointer."""

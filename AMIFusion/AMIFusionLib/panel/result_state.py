@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.i18n import tr as _
 
 from AMIFusionLib.volumes.result import is_licensed
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .interfaces import Parameters
+
 _MODEL = "AMIFusion.Model"
 
 
-def chosen_result(parameters):
+def chosen_result(parameters: Parameters) -> slicer.vtkMRMLVolumeNode | None:
     """The output volume if it holds a result, else the latest result of the scene, else None.
 
     Args:
@@ -24,7 +31,7 @@ def chosen_result(parameters):
     return results[-1] if results else None
 
 
-def state_sentence(result, sources) -> str:
+def state_sentence(result: slicer.vtkMRMLVolumeNode | None, sources: Sequence[slicer.vtkMRMLVolumeNode | None]) -> str:
     """What a result is and where it comes from; the license itself is nowhere.
 
     Args:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
+
+if TYPE_CHECKING:
+    from .interfaces import Logic
 
 POLL_MILLISECONDS = 100
 """How often the download is looked after."""
@@ -23,7 +27,7 @@ class RevocationWatch:
     """
 
     def __init__(
-        self, logic, ended: Callable[[], None], later: Callable[[int, Callable[[], None]], None] | None = None
+        self, logic: Logic, ended: Callable[[], None], later: Callable[[int, Callable[[], None]], None] | None = None
     ) -> None:
         self._logic, self._ended = logic, ended
         self._later = later or qt.QTimer.singleShot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
@@ -15,7 +16,14 @@ from AMIFusionLib.volumes.resampling import check_boxes_overlap
 from AMIFusionLib.volumes.result import is_foreign
 
 from .labels import show_sentence
-from .runner import FusionRunner, Job
+from .runner import FusionRunner
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLNode, vtkMRMLVolumeNode
+
+    from AMIFusionLib.fusion_job import FusionJob, FusionProgress
+
+    from .interfaces import Parameters
 
 _PROGRESS_MAXIMUM = 1000
 
@@ -36,10 +44,10 @@ class RunSection:
 
     def __init__(
         self,
-        ui,
+        ui: Any,
         schedule: Callable[[Callable[[], None]], None],
-        create_job: Callable[[], Job],
-        finished: Callable[[object], None],
+        create_job: Callable[[], FusionJob],
+        finished: Callable[[vtkMRMLVolumeNode], None],
         changed: Callable[[], None],
     ) -> None:
         self._ui = ui
@@ -59,7 +67,7 @@ class RunSection:
         """Whether a fusion is under way."""
         return self._runner.is_running
 
-    def update(self, parameters, busy: str = "") -> None:
+    def update(self, parameters: Parameters | None, busy: str = "") -> None:
         """Show on the button what it would do, or what is missing.
 
         Args:
@@ -79,13 +87,13 @@ class RunSection:
         button.setEnabled(not missing)
         button.setToolTip(why or _("Fuse the two volumes into a new one."))
 
-    def forget(self, node) -> None:
+    def forget(self, node: vtkMRMLNode) -> None:
         """A node is about to be removed: what is said of it is over."""
         if self._told_of == node.GetID():
             self._told_of = ""
             self.say("")
 
-    def _forget_outcome_of_others(self, parameters) -> None:
+    def _forget_outcome_of_others(self, parameters: Parameters | None) -> None:
         """Other volumes are selected, another patient's perhaps: what was said of the former ones is over."""
         nodes = () if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
         pair = tuple(node.GetID() if node is not None else "" for node in nodes)
@@ -122,13 +130,13 @@ class RunSection:
 
     # What the runner tells
 
-    def on_progress(self, progress) -> None:
+    def on_progress(self, progress: FusionProgress) -> None:
         """Show how far the run is."""
         self._ui.progressBar.setValue(round(_PROGRESS_MAXIMUM * progress.fraction))
         done = _("Fusing: {done} of {total} slices").format(done=progress.done_slices, total=progress.total_slices)
         self.say(done + _remaining(time.monotonic() - self._started, progress.fraction))
 
-    def on_finished(self, node) -> None:
+    def on_finished(self, node: vtkMRMLVolumeNode) -> None:
         """Show the result."""
         self._end()
         self._told_of = node.GetID()
@@ -156,7 +164,8 @@ class RunSection:
             return
         self._is_starting = True
         self._changed()
-        job = problem = None
+        job: FusionJob | None = None
+        problem: Exception | None = None
         try:
             job = self._create_job()
         except Exception as error:  # noqa: BLE001 - whatever it is, the user must see that nothing was fused
@@ -166,9 +175,9 @@ class RunSection:
         if self._is_closed:
             return
         self._end_preparation()
-        if job is None:
+        if problem is not None:
             self._explain(problem)
-        else:
+        elif job is not None:
             self._start(job)
 
     def _end_preparation(self) -> None:
@@ -176,7 +185,7 @@ class RunSection:
         self._ui.progressBar.setVisible(False)
         self._changed()
 
-    def _start(self, job) -> None:
+    def _start(self, job: FusionJob) -> None:
         self._problem, self._started = job.problem, time.monotonic()
         self._ui.progressBar.setValue(0)
         self._ui.progressBar.setVisible(True)
@@ -197,7 +206,7 @@ class RunSection:
             self.say(_("Fusing failed. The Python console says more; please report it."))
 
 
-def _obstacle(parameters) -> tuple[str, str]:
+def _obstacle(parameters: Parameters | None) -> tuple[str, str]:
     """What is missing, in the words of the button, and why; nothing where nothing is seen to be."""
     reference, moving = (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
     if reference is None:
@@ -206,7 +215,7 @@ def _obstacle(parameters) -> tuple[str, str]:
         return _("Select a second volume"), ""
     if moving is reference:
         return _("Select two different volumes"), ""
-    output = parameters.outputVolume
+    output = parameters.outputVolume if parameters is not None else None
     if output is not None and output in (reference, moving):
         return _("Select another output"), _("The output is one of the volumes to fuse.")
     if output is not None and is_foreign(output):

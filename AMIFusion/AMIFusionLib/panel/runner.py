@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
 
 
 class Job(Protocol):
     """What a runner needs of a job."""
 
-    node: object
+    @property
+    def node(self) -> Any:
+        """The result after the last step."""
 
-    def steps(self) -> Iterator[object]:
-        """Work, yielding progress; ``node`` is the result after the last step."""
+    def steps(self) -> Generator[object, None, None]:
+        """Work, yielding progress; may be closed at any time."""
 
 
 class Listener(Protocol):
-    """Who is told how a run goes. Each run ends with exactly one of the last three."""
+    """Who is told how a run goes. Each run ends with exactly one of the last three.
 
-    def on_progress(self, progress: object) -> None:
+    Progress and results are what the jobs give that the listener starts.
+    """
+
+    def on_progress(self, progress: Any) -> None:
         """A step is done."""
 
-    def on_finished(self, node: object) -> None:
+    def on_finished(self, node: Any) -> None:
         """All is done."""
 
     def on_failed(self, error: Exception) -> None:
@@ -46,7 +51,7 @@ class FusionRunner:
         self._schedule = schedule
         self._listener = listener
         self._job: Job | None = None
-        self._steps: Iterator[object] | None = None
+        self._steps: Generator[object, None, None] | None = None
 
     @property
     def is_running(self) -> bool:
@@ -76,9 +81,11 @@ class FusionRunner:
         self._schedule(lambda: self._step() if self._steps is steps else None)
 
     def _step(self) -> None:
-        job = self._job
+        job, steps = self._job, self._steps
+        if job is None or steps is None:
+            return
         try:
-            progress = next(self._steps, None)
+            progress = next(steps, None)
         except Exception as error:  # noqa: BLE001 - whatever a step raises must end the run and reach the user
             self._drop()
             self._listener.on_failed(error)
@@ -94,4 +101,5 @@ class FusionRunner:
 
     def _drop(self) -> None:
         steps, self._steps, self._job = self._steps, None, None
-        steps.close()
+        if steps is not None:
+            steps.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import qt
 import slicer
@@ -65,10 +66,10 @@ class ThreeUpViews:
     """
 
     def __init__(self) -> None:
-        self._volumes: Sequence = ()
-        self._placed_on = None
+        self._volumes: Sequence[slicer.vtkMRMLVolumeNode] = ()
+        self._placed_on: str | None = None
         self._before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-        self._observations: list[tuple[object, int]] = []
+        self._observations: list[tuple[slicer.vtkMRMLSliceCompositeNode, int]] = []
 
     @property
     def is_possible(self) -> bool:
@@ -85,7 +86,13 @@ class ThreeUpViews:
         """Whether three volumes are in the views, seen or not."""
         return bool(self._volumes)
 
-    def enter(self, reference, moving, result, plane: str) -> None:
+    def enter(
+        self,
+        reference: slicer.vtkMRMLVolumeNode,
+        moving: slicer.vtkMRMLVolumeNode,
+        result: slicer.vtkMRMLVolumeNode,
+        plane: str,
+    ) -> None:
         """Show three volumes side by side at one place.
 
         Args:
@@ -100,7 +107,13 @@ class ThreeUpViews:
             manager.setLayout(LAYOUT)
         self.place(reference, moving, result, plane)
 
-    def place(self, reference, moving, result, plane: str) -> None:
+    def place(
+        self,
+        reference: slicer.vtkMRMLVolumeNode,
+        moving: slicer.vtkMRMLVolumeNode,
+        result: slicer.vtkMRMLVolumeNode,
+        plane: str,
+    ) -> None:
         """Put volumes into the views; where they look stays, unless the reference is another one than before."""
         self._forget_observations()
         self._volumes = (reference, moving, result)
@@ -136,16 +149,16 @@ class ThreeUpViews:
         if self.is_on:
             slicer.app.layoutManager().setLayout(self._before)
 
-    def widgets(self) -> list:
+    def widgets(self) -> list[Any]:
         """The three views' qMRMLSliceWidget; none before the layout was shown for the first time."""
         found = [slicer.app.layoutManager().sliceWidget(name) for name in VIEWS]
         return [widget for widget in found if widget is not None]
 
-    def shows(self, node) -> bool:
+    def shows(self, node: slicer.vtkMRMLNode) -> bool:
         """Whether a volume is one of the three."""
         return any(node is volume for volume in self._volumes)
 
-    def _look_at(self, reference, plane: str) -> None:
+    def _look_at(self, reference: slicer.vtkMRMLVolumeNode, plane: str) -> None:
         """Turn the views into the voxels' plane, so that no view interpolates between slices that were fused."""
         for widget in self.widgets():
             node = widget.mrmlSliceNode()
@@ -174,13 +187,13 @@ class ThreeUpViews:
             node.GetSliceToRAS().DeepCopy(seen.GetSliceToRAS())
             node.UpdateMatrices()
 
-    def _label(self, _caller=None, _event=None) -> None:
+    def _label(self, _caller: object = None, _event: object = None) -> None:
         for widget in self.widgets():
             shown = slicer.mrmlScene.GetNodeByID(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() or "")
             widget.sliceView().cornerAnnotation().SetText(LABEL_PLACE, self._label_of(shown))
             widget.sliceView().scheduleRender()
 
-    def _label_of(self, node) -> str:
+    def _label_of(self, node: slicer.vtkMRMLVolumeNode | None) -> str:
         if node is None or not self._volumes:
             return ""
         reference, moving, _result = self._volumes
@@ -199,7 +212,7 @@ class ThreeUpViews:
         self._observations = []
 
 
-def _orientation_of(volume) -> str:
+def _orientation_of(volume: slicer.vtkMRMLVolumeNode) -> str:
     """Which standard orientation a volume's stored slices have."""
     directions = vtk.vtkMatrix4x4()
     volume.GetIJKToRASDirectionMatrix(directions)
@@ -207,7 +220,7 @@ def _orientation_of(volume) -> str:
     return ("Sagittal", "Coronal", "Axial")[along]
 
 
-def _place_seen(node, volume) -> tuple[float, float, float] | None:
+def _place_seen(node: slicer.vtkMRMLSliceNode, volume: slicer.vtkMRMLVolumeNode) -> tuple[float, float, float] | None:
     """The middle of the standard view that looks along with a slice node, if it lies in the volume."""
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import slicer
 import vtk
@@ -16,6 +17,9 @@ from AMIFusionLib.volumes.result import ATTRIBUTE_PREFIX
 
 from .labels import show_sentence
 
+if TYPE_CHECKING:
+    from .interfaces import Parameters
+
 
 class VolumesSection:
     """Selectors of reference and second volume.
@@ -27,19 +31,19 @@ class VolumesSection:
     """
 
     def __init__(
-        self, ui, schedule: Callable[[Callable[[], None]], None], changed: Callable[[], None] = lambda: None
+        self, ui: Any, schedule: Callable[[Callable[[], None]], None], changed: Callable[[], None] = lambda: None
     ) -> None:
         self._ui = ui
         self._schedule, self._changed = schedule, changed
         self._awaited: list[tuple] = []
-        self._parameters = None
+        self._parameters: Parameters | None = None
         self._watched: tuple = (None, None)
         self._observations: list[tuple] = []
         self._is_guess_due = self._is_update_due = self._is_closed = False
         self._selectors = ui.referenceSelector, ui.movingSelector
         ui.swapButton.connect("clicked()", self._on_swap)
 
-    def update(self, parameters, is_blocked: bool = False) -> None:
+    def update(self, parameters: Parameters | None, is_blocked: bool = False) -> None:
         """Show what will happen to the volumes that are selected.
 
         Args:
@@ -61,7 +65,7 @@ class VolumesSection:
             self._is_guess_due = True
             self._schedule(self._guess)
 
-    def volume_added(self, node) -> None:
+    def volume_added(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
         """A volume came into the scene: guess now, and again once it has voxels, which may take a while to read.
 
         Args:
@@ -90,7 +94,7 @@ class VolumesSection:
             for event in (node.TransformModifiedEvent, node.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent)
         ]
 
-    def _on_volume_changed(self, _node, _event) -> None:
+    def _on_volume_changed(self, _node: object, _event: object) -> None:
         # Dragging a transform's slider tells of every step.
         if not self._is_update_due:
             self._is_update_due = True
@@ -124,11 +128,11 @@ class VolumesSection:
             parameters.referenceVolume, parameters.movingVolume = moving, reference
 
 
-def _selected(parameters) -> tuple[object, object]:
+def _selected(parameters: Parameters | None) -> tuple[slicer.vtkMRMLVolumeNode | None, slicer.vtkMRMLVolumeNode | None]:
     return (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
 
 
-def _candidates() -> list:
+def _candidates() -> list[slicer.vtkMRMLScalarVolumeNode]:
     """Volumes that may be sources: shown to the user, with voxels, and no results of a fusion."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     return [
@@ -141,12 +145,12 @@ def _candidates() -> list:
     ]
 
 
-def _is_image(node) -> bool:
+def _is_image(node: slicer.vtkMRMLVolumeNode) -> bool:
     image = node.GetImageData()
     return image is not None and image.GetPointData().GetScalars() is not None and image.GetNumberOfPoints() > 0
 
 
-def _plan_sentence(reference, moving) -> str:
+def _plan_sentence(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> str:
     """What will happen to the volumes, or what forbids it."""
     try:
         check_inputs(reference, moving)
@@ -165,5 +169,5 @@ def _plan_sentence(reference, moving) -> str:
     )
 
 
-def _size(node) -> str:
+def _size(node: slicer.vtkMRMLVolumeNode) -> str:
     return " x ".join(map(str, node.GetImageData().GetDimensions()))

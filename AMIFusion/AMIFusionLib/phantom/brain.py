@@ -78,13 +78,14 @@ class BrainNoise:
         winding = yield from space.noise_steps(8, BRAIN)
         fissures = (winding, (yield from space.noise_steps(8, BRAIN)))
         folds = yield from FoldNoise.steps(space, BRAIN)
-        drawn = []
+        drawn: list[Noise] = []
         for length, box in ((9, BRAIN), (8, _CEREBELLUM), (3, _CEREBELLUM), (6, _CEREBELLUM), (4, _CEREBELLUM)):
             drawn.append((yield from space.noise_steps(length, box)))
         lesions = {}
         for name in _LESION_SHAPES:
             lesions[name] = yield from space.noise_steps(4, _lesion_box(name, centers[name]))
-        return cls(centers, fissures, folds, *drawn, lesions)
+        callosum, folia, finer_folia, leaves, tree = drawn
+        return cls(centers, fissures, folds, callosum, folia, finer_folia, leaves, tree, lesions)
 
 
 class Brain:

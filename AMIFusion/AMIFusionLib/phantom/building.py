@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from .modalities import Modality
 from .noise import Noise
 from .shapes import SHAPE, Painting, Space, box_between, slabs_of
 from .skull import SkullNoise, intracranial_distance, paint_head, posterior_fossa_distance
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Head:
             yield
         return fields
 
-    def fraction(self, tissue: str, hidden=()) -> np.ndarray:
+    def fraction(self, tissue: str, hidden: Collection[str] = ()) -> np.ndarray:
         """The share of each millimeter that one tissue has when others are left out, (z, y, x) float32."""
         whole = np.zeros(SHAPE, np.float32)
         for slab in slabs_of(box_between()):
@@ -89,7 +92,7 @@ def head_steps(seed: int) -> Generator[float, None, Head]:
     return head
 
 
-def paced(steps: Generator, start: float, stop: float, count: int) -> Generator[float, None, object]:
+def paced(steps: Generator[None, None, T], start: float, stop: float, count: int) -> Generator[float, None, T]:
     """Tell how far a part's steps have come of a whole.
 
     Args:
@@ -107,7 +110,7 @@ def paced(steps: Generator, start: float, stop: float, count: int) -> Generator[
         yield start + (stop - start) * min(done / count, 1)
 
 
-def _texture_steps(space: Space, head: Head) -> Iterator[None]:
+def _texture_steps(space: Space, head: Head) -> Generator[None, None, None]:
     fine = yield from space.noise_steps(2)
     coarse = yield from space.noise_steps(7)
     shading: Noise = yield from space.noise_steps(60)
@@ -117,7 +120,7 @@ def _texture_steps(space: Space, head: Head) -> Iterator[None]:
         yield
 
 
-def _outer_steps(space: Space, painting: Painting, noise: SkullNoise, brain: Brain) -> Iterator[None]:
+def _outer_steps(space: Space, painting: Painting, noise: SkullNoise, brain: Brain) -> Generator[None, None, None]:
     for slab in slabs_of(box_between()):
         head = space.region(slab)
         fossa = posterior_fossa_distance(head)
@@ -127,7 +130,7 @@ def _outer_steps(space: Space, painting: Painting, noise: SkullNoise, brain: Bra
         yield
 
 
-def _inner_steps(space: Space, painting: Painting, brain: Brain) -> Iterator[None]:
+def _inner_steps(space: Space, painting: Painting, brain: Brain) -> Generator[None, None, None]:
     for slab in slabs_of(BRAIN):
         part = brain.part(slab)
         if part is not None:

@@ -6,14 +6,14 @@ so that a sheet goes straight in from there, as a furrow does.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .noise import Box, Noise, along, filter_matrix
 from .sampling import trilinear
-from .shapes import Region, Space, box_between, inside, slabs_of
+from .shapes import Point, Region, Space, box_between, inside, slabs_of
 
 _FOLD_LENGTH = 3.3
 
@@ -60,7 +60,7 @@ class Folds:
         self._fold, self._jump, self._slope = (np.empty_like(surface) for _ in range(3))
         self._typical = 0.0
 
-    def steps(self) -> Iterator[None]:
+    def steps(self) -> Generator[None, None, None]:
         """Find all that ``distance`` needs of more than one slab."""
         field = np.empty([s.stop - s.start for s in box_between()], np.float32)
         for slab in slabs_of(box_between()):
@@ -88,7 +88,7 @@ class Folds:
             yield
         self._typical = total / self._slope.size
 
-    def distance(self, region: Region, centers) -> np.ndarray:
+    def distance(self, region: Region, centers: Iterable[Point]) -> np.ndarray:
         """The distance to the furrows.
 
         Args:
@@ -131,13 +131,14 @@ class Folds:
         return trilinear([field], at)[0]
 
 
-def squared_distance(region: Region, center) -> np.ndarray:
+def squared_distance(region: Region, center: Point) -> np.ndarray:
     """Square millimeters to a point."""
-    total = None
-    for axis, middle in zip((region.x, region.y, region.z), center):
+    total = region.x - float(center[0])
+    total *= total
+    for axis, middle in ((region.y, center[1]), (region.z, center[2])):
         offset = axis - float(middle)
         offset *= offset
-        total = offset if total is None else np.add(total, offset, out=total)
+        total += offset
     return total
 
 

@@ -13,8 +13,9 @@ can do without downloads and without patients.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +24,8 @@ from .building import head_steps, paced
 from .modalities import LESIONS, MODALITIES, TISSUES, VOLUME_NAMES, Modality, PhantomGrid, blur_matrices, noisy
 from .sampling import Sampling
 from .shapes import SHAPE
+
+T = TypeVar("T")
 
 _BUILDING_SHARE = 0.7
 """How much of the time goes into the model; the rest into sampling it."""
@@ -123,7 +126,7 @@ class HeadModel:
             yield 0.8 + 0.2 * len(volumes) / len(names)
         return volumes
 
-    def tissue_mask(self, tissue: str, ijk_to_ras: np.ndarray, shape, purity: float = 0.5) -> np.ndarray:
+    def tissue_mask(self, tissue: str, ijk_to_ras: np.ndarray, shape: Sequence[int], purity: float = 0.5) -> np.ndarray:
         """The voxels of a healthy tissue; what lies under a lesion counts as its healthy tissue.
 
         Args:
@@ -139,9 +142,9 @@ class HeadModel:
             ValueError: no such tissue.
         """
         _check("tissue", tissue, [name for name in TISSUES if name not in LESIONS])
-        return _sampled(self._fraction(tissue), PhantomGrid(tuple(shape), ijk_to_ras)) >= purity
+        return _sampled(self._fraction(tissue), ijk_to_ras, shape) >= purity
 
-    def lesion_mask(self, lesion: str, ijk_to_ras: np.ndarray, shape) -> np.ndarray:
+    def lesion_mask(self, lesion: str, ijk_to_ras: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """The voxels that a lesion fills by half or more.
 
         Args:
@@ -155,10 +158,10 @@ class HeadModel:
         Raises:
             ValueError: no such lesion.
         """
-        return _sampled(self._lesion_coverage(lesion), PhantomGrid(tuple(shape), ijk_to_ras)) >= 0.5
+        return _sampled(self._lesion_coverage(lesion), ijk_to_ras, shape) >= 0.5
 
     def surroundings_mask(
-        self, lesion: str, ijk_to_ras: np.ndarray, shape, gap: float = 3.0, width: float = 8.0
+        self, lesion: str, ijk_to_ras: np.ndarray, shape: Sequence[int], gap: float = 3.0, width: float = 8.0
     ) -> np.ndarray:
         """A shell of white matter, the tissue that every lesion lies in, around a lesion.
 
@@ -183,7 +186,7 @@ class HeadModel:
         shell[box] = self._fraction("white_matter")[box] * ((distance >= gap) & (distance <= gap + width))
         for other in LESIONS:
             shell[box] *= self._lesion_coverage(other)[box] == 0
-        return _sampled(shell, PhantomGrid(tuple(shape), ijk_to_ras)) >= _PURE
+        return _sampled(shell, ijk_to_ras, shape) >= _PURE
 
     def _fraction(self, tissue: str) -> np.ndarray:
         return self._head.fraction(tissue, hidden=LESIONS)
@@ -193,7 +196,7 @@ class HeadModel:
         return self._head.fraction(lesion, hidden=set(TISSUES) - {lesion})
 
 
-def head_phantom(seed: int = 0, names=VOLUME_NAMES) -> dict[str, PhantomVolume]:
+def head_phantom(seed: int = 0, names: Sequence[str] = VOLUME_NAMES) -> dict[str, PhantomVolume]:
     """Registered volumes of one synthetic head.
 
     Args:
@@ -211,7 +214,9 @@ def head_phantom(seed: int = 0, names=VOLUME_NAMES) -> dict[str, PhantomVolume]:
     return _finished(head_phantom_steps(seed, names))
 
 
-def head_phantom_steps(seed: int = 0, names=VOLUME_NAMES) -> Generator[float, None, dict[str, PhantomVolume]]:
+def head_phantom_steps(
+    seed: int = 0, names: Sequence[str] = VOLUME_NAMES
+) -> Generator[float, None, dict[str, PhantomVolume]]:
     """What ``head_phantom`` does, in steps, for callers with an event loop of their own.
 
     Yields:
@@ -223,7 +228,7 @@ def head_phantom_steps(seed: int = 0, names=VOLUME_NAMES) -> Generator[float, No
     for name in names:
         _modality(name)
     model = yield from _scaled(HeadModel.steps(seed), 0.0, _BUILDING_SHARE)
-    volumes = {}
+    volumes: dict[str, PhantomVolume] = {}
     groups = _groups(names)
     for index, group in enumerate(groups):
         start, stop = (_BUILDING_SHARE + (1 - _BUILDING_SHARE) * at / len(groups) for at in (index, index + 1))
@@ -231,7 +236,7 @@ def head_phantom_steps(seed: int = 0, names=VOLUME_NAMES) -> Generator[float, No
     return {name: volumes[name] for name in names}
 
 
-def _groups(names) -> list[list[str]]:
+def _groups(names: Sequence[str]) -> list[list[str]]:
     """Names of volumes that share grid and blur."""
     groups: dict[tuple, list[str]] = {}
     for name in dict.fromkeys(names):
@@ -239,7 +244,7 @@ def _groups(names) -> list[list[str]]:
     return list(groups.values())
 
 
-def _scaled(steps: Generator, start: float, stop: float) -> Generator[float, None, object]:
+def _scaled(steps: Generator[float, None, T], start: float, stop: float) -> Generator[float, None, T]:
     while True:
         try:
             fraction = next(steps)
@@ -248,7 +253,7 @@ def _scaled(steps: Generator, start: float, stop: float) -> Generator[float, Non
         yield start + (stop - start) * fraction
 
 
-def _finished(steps: Generator):
+def _finished(steps: Generator[object, None, T]) -> T:
     """Run steps to their end; gives what they return."""
     while True:
         try:
@@ -274,11 +279,12 @@ def _modality(name: str) -> Modality:
     return MODALITIES[name]
 
 
-def _check(kind: str, name: str, allowed) -> None:
+def _check(kind: str, name: str, allowed: Collection[str]) -> None:
     if name not in allowed:
         raise ValueError(f"'{name}' is no {kind}. Choose one of: {', '.join(allowed)}.")
 
 
-def _sampled(field: np.ndarray, grid: PhantomGrid) -> np.ndarray:
+def _sampled(field: np.ndarray, ijk_to_ras: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """A field of the 1 mm grid averaged over each voxel of another grid, (slice, row, column) float32."""
-    return _finished(Sampling(grid).steps([field]))[0]
+    slices, rows, columns = shape
+    return _finished(Sampling(PhantomGrid((slices, rows, columns), ijk_to_ras)).steps([field]))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,7 +68,13 @@ class PhantomGrid:
     ijk_to_ras: np.ndarray
 
     @classmethod
-    def centered(cls, shape, spacing, center=(0.0, 0.0, 0.0), tilt_degrees=(0.0, 0.0)) -> PhantomGrid:
+    def centered(
+        cls,
+        shape: Sequence[int],
+        spacing: Sequence[float],
+        center: Sequence[float] = (0.0, 0.0, 0.0),
+        tilt_degrees: Sequence[float] = (0.0, 0.0),
+    ) -> PhantomGrid:
         """An axial grid: columns run to the patient's left, rows to posterior, slices to superior.
 
         Args:
@@ -84,7 +91,8 @@ class PhantomGrid:
         matrix = np.eye(4)
         matrix[:3, :3] = yaw @ pitch @ np.diag((-1.0, -1.0, 1.0)) @ np.diag(spacing)
         matrix[:3, 3] = np.asarray(center) - matrix[:3, :3] @ ((np.array(shape[::-1]) - 1) / 2)
-        return cls(tuple(shape), matrix)
+        slices, rows, columns = shape
+        return cls((slices, rows, columns), matrix)
 
     @property
     def spacing(self) -> np.ndarray:
@@ -168,7 +176,7 @@ MODALITIES = {
 VOLUME_NAMES = tuple(MODALITIES)
 
 
-def blur_matrices(modality: Modality, shape) -> list[np.ndarray] | None:
+def blur_matrices(modality: Modality, shape: Iterable[int]) -> list[np.ndarray] | None:
     """The modality's point spread on a 1 mm grid of a shape, as a matrix for each axis; None where it has none."""
     if not modality.blur:
         return None
@@ -195,7 +203,7 @@ def noisy(values: np.ndarray, modality: Modality, rng: np.random.Generator) -> n
     return np.maximum(values + 0.14 * noise, 0).astype(np.float32)
 
 
-def _grain(rng: np.random.Generator, shape, sigma: float) -> np.ndarray:
+def _grain(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
     """Noise of unit deviation, correlated within each slice as reconstruction makes it."""
     grain = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (0, sigma, sigma))
     return grain / grain.std()

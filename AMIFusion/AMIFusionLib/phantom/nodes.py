@@ -11,7 +11,7 @@ from .head import PhantomVolume
 _PET_COLORS = "vtkMRMLPETProceduralColorNodePET-Heat"
 
 
-def add_phantom_volume(scene, volume: PhantomVolume):
+def add_phantom_volume(scene: slicer.vtkMRMLScene, volume: PhantomVolume) -> slicer.vtkMRMLScalarVolumeNode:
     """Add one volume of the head phantom to a scene, displayed in its own window.
 
     Args:
@@ -36,7 +36,7 @@ def add_phantom_volume(scene, volume: PhantomVolume):
     return node
 
 
-def _color_node_id(scene, modality: str) -> str:
+def _color_node_id(scene: slicer.vtkMRMLScene, modality: str) -> str:
     if modality == "PT" and scene.GetNodeByID(_PET_COLORS) is not None:
         return _PET_COLORS
     return slicer.vtkMRMLColorLogic.GetColorTableNodeID(slicer.vtkMRMLColorTableNode.Grey)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -42,7 +43,9 @@ class Noise:
         return values
 
 
-def noise_steps(rng: np.random.Generator, length: float, box: Box, shape) -> Generator[None, None, Noise]:
+def noise_steps(
+    rng: np.random.Generator, length: float, box: Box, shape: Sequence[int]
+) -> Generator[None, None, Noise]:
     """Draw a noise in steps.
 
     Args:
@@ -113,15 +116,14 @@ def _blocks(matrix: np.ndarray, others: int) -> Iterator[tuple[slice, slice | np
             height //= 2
             used = np.flatnonzero(matrix[start : start + height].any(axis=0))
         rows = slice(start, min(start + height, len(matrix)))
-        columns = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
-        if columns.stop - columns.start > used.size:
-            # Around the ends of a periodic axis there are two runs.
-            columns = used
+        run = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+        # Around the ends of a periodic axis there are two runs.
+        columns: slice | np.ndarray = used if run.stop - run.start > used.size else run
         yield rows, columns, np.ascontiguousarray(matrix[rows, columns])
         start += height
 
 
-def filter_matrix(count: int, sigma: float, **options) -> np.ndarray:
+def filter_matrix(count: int, sigma: float, **options: Any) -> np.ndarray:
     """``ndimage.gaussian_filter1d`` with these options as a (count, count) float32 matrix."""
     return ndimage.gaussian_filter1d(np.eye(count), sigma, axis=0, **options).astype(np.float32)
 

@@ -45,7 +45,9 @@ class Sampling:
         start, stop = np.clip((np.floor(low) - margin, np.ceil(high) + margin + 1), 0, SHAPE[0]).astype(int)
         return slice(int(start), int(max(stop, start)))
 
-    def steps(self, fields: Sequence[np.ndarray], filters=None) -> Generator[None, None, list[np.ndarray]]:
+    def steps(
+        self, fields: Sequence[np.ndarray], filters: Sequence[np.ndarray] | None = None
+    ) -> Generator[None, None, list[np.ndarray]]:
         """Average fields over each voxel, in steps.
 
         Args:
@@ -62,15 +64,18 @@ class Sampling:
             yield
         return (yield from self._oblique_steps(fields))
 
-    def _straight_steps(self, fields, filters) -> Generator[None, None, list[np.ndarray]]:
+    def _straight_steps(
+        self, fields: Sequence[np.ndarray], filters: Sequence[np.ndarray] | None
+    ) -> Generator[None, None, list[np.ndarray]]:
         """Where the grids' axes are parallel, an axis at a time does."""
+        averaged = list(fields)
         for axis in range(3):
-            matrix = self._axis_matrix(axis, fields[0].shape[axis])
+            matrix = self._axis_matrix(axis, averaged[0].shape[axis])
             if filters is not None:
                 matrix = matrix @ filters[axis].astype(float)
-            fields = [along(field, matrix.astype(np.float32), axis) for field in fields]
+            averaged = [along(field, matrix.astype(np.float32), axis) for field in averaged]
             yield
-        return fields
+        return averaged
 
     def _axis_matrix(self, axis: int, count: int) -> np.ndarray:
         """(voxels, count): the mean of linear interpolations at a voxel's samples along one axis."""
@@ -85,7 +90,7 @@ class Sampling:
         np.add.at(matrix, (voxel, below + 1), (at - below) / samples)
         return matrix
 
-    def _oblique_steps(self, fields) -> Generator[None, None, list[np.ndarray]]:
+    def _oblique_steps(self, fields: Sequence[np.ndarray]) -> Generator[None, None, list[np.ndarray]]:
         outline = _Outline(fields)
         totals = [np.zeros(self.shape, np.float32) for _ in fields]
         slices, rows, columns = self.shape
@@ -102,7 +107,14 @@ class Sampling:
             total /= float(self._counts.prod())
         return totals
 
-    def _add_block(self, fields, totals, outline, place, sample) -> None:
+    def _add_block(
+        self,
+        fields: Sequence[np.ndarray],
+        totals: Sequence[np.ndarray],
+        outline: _Outline,
+        place: tuple[int, slice],
+        sample: tuple[int, ...],
+    ) -> None:
         """Add one sample of each voxel of some rows of a slice."""
         index, rows = place
         shift = (np.array(sample) + 0.5) / self._counts - 0.5
@@ -140,7 +152,7 @@ class _Outline:
             count: columns.
         """
         low, high = 0.0, count - 1.0
-        box = []
+        box: list[slice] = []
         for axis in range(3):
             limits = (-1.0, self._first.shape[axis]) if axis < 2 else self._limits(box)
             low, high = _crossing(down[axis], step[axis], limits, low, high)
@@ -158,7 +170,9 @@ class _Outline:
         return (float(first.min()), float(last.max())) if first.size else (1.0, -1.0)
 
 
-def _crossing(starts: np.ndarray, step: float, limits, low: float, high: float) -> tuple[float, float]:
+def _crossing(
+    starts: np.ndarray, step: float, limits: tuple[float, float], low: float, high: float
+) -> tuple[float, float]:
     """The part of a range of columns in which some row is between limits along one axis."""
     first, last = limits[0] - starts.max(), limits[1] - starts.min()
     if abs(step) < 1e-9:
@@ -167,7 +181,7 @@ def _crossing(starts: np.ndarray, step: float, limits, low: float, high: float) 
     return max(low, ends[0]), min(high, ends[1])
 
 
-def _beyond(at: list[np.ndarray], shape) -> np.ndarray | None:
+def _beyond(at: list[np.ndarray], shape: Sequence[int]) -> np.ndarray | None:
     """Where coordinates leave a field; None where none does. They are moved to its border."""
     beyond = None
     for coordinate, count in zip(at, shape):
@@ -189,7 +203,7 @@ def trilinear(fields: Sequence[np.ndarray], at: Sequence[np.ndarray]) -> list[np
         A float32 of the places' shape for each field.
     """
     shape = fields[0].shape
-    index, shares = 0, []
+    index, shares = np.zeros((), np.intp), []
     for coordinate, count in zip(at, shape):
         below = coordinate.astype(np.intp)
         np.minimum(below, count - 2, out=below)
@@ -198,15 +212,17 @@ def trilinear(fields: Sequence[np.ndarray], at: Sequence[np.ndarray]) -> list[np
     return [_corners_mixed(field.reshape(-1), index, shares, shape) for field in fields]
 
 
-def _corners_mixed(flat: np.ndarray, index: np.ndarray, shares, shape) -> np.ndarray:
+def _corners_mixed(
+    flat: np.ndarray, index: np.ndarray, shares: Sequence[np.ndarray], shape: Sequence[int]
+) -> np.ndarray:
     planes = []
     for z in (0, shape[1] * shape[2]):
         rows = []
         for y in (0, shape[2]):
             low, high = (flat[z + y + x :].take(index) for x in (0, 1))
             rows.append(_mixed(low, high, shares[2]))
-        planes.append(_mixed(*rows, shares[1]))
-    return _mixed(*planes, shares[0])
+        planes.append(_mixed(rows[0], rows[1], shares[1]))
+    return _mixed(planes[0], planes[1], shares[0])
 
 
 def _mixed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ arithmetic several times as fast as on the whole grid, and a caller may stop bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,9 @@ SLAB_PLANES = 2
 
 WARP_REACH = 8.0
 """Millimeters, six standard deviations: how far from its place on the straight grid the warp may move a point."""
+
+Point = Sequence[float] | np.ndarray
+"""RAS millimeters."""
 
 _TINY = 1e-12
 _WARP_LENGTH = 22.0
@@ -46,7 +49,7 @@ class Region:
 
     def within(self, box: Box) -> Region | None:
         """The part that lies in another box; None where there is none."""
-        common = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(self.box, box))
+        common = _common(self.box, box)
         if any(s.start >= s.stop for s in common):
             return None
         inner = inside(common, self.box)
@@ -57,7 +60,7 @@ class Region:
         inner = bounds(distance, limit)
         return None if inner is None else self.within(outward(inner, self.box))
 
-    def ellipsoid(self, center, radii, lean: float = 0.0) -> np.ndarray:
+    def ellipsoid(self, center: Point, radii: Sequence[float], lean: float = 0.0) -> np.ndarray:
         """Nearly the distance to an ellipsoid, exact near its surface, negative inside.
 
         Args:
@@ -71,13 +74,17 @@ class Region:
         x = self.x - float(center[0])
         if lean:
             x -= lean * y
-        size = slope = None
-        for offset, radius in ((x, radii[0]), (y, radii[1]), (self.z - float(center[2]), radii[2])):
+        x *= 1 / radii[0]
+        x *= x
+        size = x.copy()
+        x *= 1 / radii[0] ** 2
+        slope = np.add(x, _TINY, out=x)
+        for offset, radius in ((y, radii[1]), (self.z - float(center[2]), radii[2])):
             offset *= 1 / radius
             offset *= offset
-            size = offset.copy() if size is None else np.add(size, offset, out=size)
+            size += offset
             offset *= 1 / radius**2
-            slope = np.add(offset, _TINY, out=offset) if slope is None else np.add(slope, offset, out=slope)
+            slope += offset
         np.sqrt(size, out=size)
         np.sqrt(slope, out=slope)
         np.divide(size, slope, out=slope)
@@ -85,23 +92,26 @@ class Region:
         size *= slope
         return size
 
-    def tube(self, points) -> np.ndarray:
+    def tube(self, points: Sequence[Sequence[float]]) -> np.ndarray:
         """The distance to a bent tube of changing radius, negative inside.
 
         Args:
             points: two or more (x, y, z, radius) in millimeters.
         """
-        distance = None
-        for start, end in zip(points, points[1:]):
-            piece = self._cone(np.asarray(start, float), np.asarray(end, float))
-            distance = piece if distance is None else np.minimum(distance, piece, out=distance)
+        ends = [np.asarray(point, float) for point in points]
+        distance = self._cone(ends[0], ends[1])
+        for start, end in zip(ends[1:], ends[2:]):
+            np.minimum(distance, self._cone(start, end), out=distance)
         return distance
 
     def _cone(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         along = (end - start)[:3]
         offsets = [axis - float(s) for axis, s in zip((self.x, self.y, self.z), start)]
         moving = [(offset, float(a)) for offset, a in zip(offsets, along) if a]
-        t = sum(offset * a for offset, a in moving)
+        products = (offset * a for offset, a in moving)
+        t = next(products)
+        for product in products:
+            t += product
         t *= 1 / float(along @ along)
         np.clip(t, 0, 1, out=t)
         for offset, a in moving:
@@ -186,10 +196,10 @@ class Painting:
         if not boxes:
             return None
         around = (slice(min(s.start for s in each), max(s.stop for s in each)) for each in zip(*boxes))
-        common = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(slab, around))
+        common = _common(slab, around)
         return common if all(s.start < s.stop for s in common) else None
 
-    def composed(self, box: Box, values: list[dict[str, float | None]], backgrounds) -> np.ndarray:
+    def composed(self, box: Box, values: list[dict[str, float | None]], backgrounds: Sequence[float]) -> np.ndarray:
         """What a part of one slab looks like when each tissue has a value, (kinds, z, y, x) float32.
 
         Args:
@@ -200,7 +210,7 @@ class Painting:
         fields = np.empty((len(values), *(s.stop - s.start for s in box)), np.float32)
         fields[:] = np.reshape(backgrounds, (-1, 1, 1, 1))
         for tissue, where, coverage in self._slabs.get(box[0].start // SLAB_PLANES, ()):
-            common = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, box))
+            common = _common(where, box)
             shown = [(field, kind[tissue]) for field, kind in zip(fields, values) if kind[tissue] is not None]
             if not shown or any(s.start >= s.stop for s in common):
                 continue
@@ -212,17 +222,17 @@ class Painting:
                 view += change
         return fields
 
-    def fraction(self, box: Box, tissue: str, hidden=()) -> np.ndarray:
+    def fraction(self, box: Box, tissue: str, hidden: Collection[str] = ()) -> np.ndarray:
         """The share, 0..1, that one tissue has of each millimeter of a part when ``hidden`` tissues are left out."""
         values = {each: None if each in hidden else float(each == tissue) for each in TISSUES}
         return self.composed(box, [values], [0.0])[0]
 
 
-def box_between(low=LOW, high=HIGH) -> Box:
+def box_between(low: Point = LOW, high: Point = HIGH) -> Box:
     """The part of the grid between two RAS corners, both in millimeters; all of it by default."""
     start = np.clip(np.floor(low - LOW), 0, None).astype(int)
     stop = np.minimum(np.ceil(high - LOW).astype(int) + 1, SHAPE[::-1])
-    return tuple(slice(int(a), int(b)) for a, b in zip(start[::-1], stop[::-1]))
+    return _box(slice(int(a), int(b)) for a, b in zip(start[::-1], stop[::-1]))
 
 
 def slabs_of(box: Box) -> Iterator[Box]:
@@ -234,12 +244,21 @@ def slabs_of(box: Box) -> Iterator[Box]:
 
 def inside(box: Box, outer: Box) -> Box:
     """Where a box lies in an array that holds an outer one."""
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, outer))
+    return _box(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, outer))
 
 
 def outward(box: Box, outer: Box) -> Box:
     """Where a box of an array lies on the grid when an outer one holds the array."""
-    return tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(outer, box))
+    return _box(slice(a.start + b.start, a.start + b.stop) for a, b in zip(outer, box))
+
+
+def _common(box: Iterable[slice], other: Iterable[slice]) -> Box:
+    return _box(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other))
+
+
+def _box(parts: Iterable[slice]) -> Box:
+    z, y, x = parts
+    return z, y, x
 
 
 def bounds(distance: np.ndarray, limit: float) -> Box | None:

@@ -109,16 +109,16 @@ def paint_head(painting: Painting, head: Region, cavity: np.ndarray, noise: Skul
     bone += 4.5 * np.exp(-(head.x**2) / 900 - (head.y - 84) ** 2 / 400 - (head.z + 2) ** 2 / 250)
     skull = np.subtract(cavity, bone, out=bone)
     skin = _skin_distance(head.mirrored(), skull)
-    whole, head = head, head.narrowed(skin, _NEAR)
-    if head is None:
+    near = head.narrowed(skin, _NEAR)
+    if near is None:
         return
-    cavity, skull, skin = (distance[inside(head.box, whole.box)] for distance in (cavity, skull, skin))
-    _paint_soft_tissue(painting, head, skin, noise)
-    _paint_skull(painting, head, cavity, skull, noise)
-    _paint_base(painting, head.within(_BASE), noise)
-    _paint_air_spaces(painting, head.within(_AIR_SPACES), noise)
-    _paint_frontal_sinus(painting, head, cavity, skull)
-    _paint_orbits(painting, head, skin)
+    cavity, skull, skin = (distance[inside(near.box, head.box)] for distance in (cavity, skull, skin))
+    _paint_soft_tissue(painting, near, skin, noise)
+    _paint_skull(painting, near, cavity, skull, noise)
+    _paint_base(painting, near.within(_BASE), noise)
+    _paint_air_spaces(painting, near.within(_AIR_SPACES), noise)
+    _paint_frontal_sinus(painting, near, cavity, skull)
+    _paint_orbits(painting, near, skin)
 
 
 def _skin_distance(both: Region, skull: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 
 from ..translation import tr as _
@@ -12,11 +14,11 @@ COLOR_COMPONENTS = (3, 4)
 """RGB and RGBA."""
 
 
-def check_inputs(reference, moving) -> None:
+def check_inputs(reference: Any, moving: Any) -> None:
     """Refuse what cannot be fused.
 
     Args:
-        reference, moving: vtkMRMLVolumeNode.
+        reference, moving: vtkMRMLVolumeNode, or whatever was given in its place.
 
     Raises:
         VolumeError: one of its subclasses.
@@ -42,7 +44,12 @@ def check_inputs(reference, moving) -> None:
         )
 
 
-def check_output(output, reference, moving, is_color: bool) -> None:
+def check_output(
+    output: slicer.vtkMRMLVolumeNode | None,
+    reference: slicer.vtkMRMLVolumeNode,
+    moving: slicer.vtkMRMLVolumeNode,
+    is_color: bool,
+) -> None:
     """Refuse an output node that is an input, or that holds another kind of volume than the result.
 
     Args:
@@ -79,17 +86,17 @@ def result_class(is_color: bool) -> str:
     return "vtkMRMLVectorVolumeNode" if is_color else "vtkMRMLScalarVolumeNode"
 
 
-def is_color_image(node) -> bool:
+def is_color_image(node: slicer.vtkMRMLVolumeNode) -> bool:
     """Whether a volume's voxels are themselves RGB or RGBA."""
     return node.GetImageData().GetNumberOfScalarComponents() in COLOR_COMPONENTS
 
 
-def _shown(thing) -> str:
+def _shown(thing: object) -> str:
     """A node by its name, anything else by its type."""
     return f"'{thing.GetName()}'" if hasattr(thing, "GetName") else _("a {type}").format(type=type(thing).__name__)
 
 
-def _check_image(node) -> None:
+def _check_image(node: slicer.vtkMRMLVolumeNode) -> None:
     name, connection = node.GetName(), node.GetImageDataConnection()
     if connection is not None:
         # A volume may come from a pipeline that nobody has asked for its output yet.

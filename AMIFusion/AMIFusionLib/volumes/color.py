@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _TABLE_SIZE = 256
@@ -80,7 +85,7 @@ def faded_chroma(
     return gains[1] * moving + gains[0] * (1 - gains[1]) * reference
 
 
-def color_table_of(node) -> np.ndarray | None:
+def color_table_of(node: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
     """The colors that a scalar volume is displayed with.
 
     Gray tables, inverted ones too, give None: the volume's own values are what should be fused, and air stays black.

@@ -35,16 +35,16 @@ class LoadedVolume:
         dicom: what it was read from if that was DICOM, else None.
     """
 
-    node: object
+    node: slicer.vtkMRMLVolumeNode
     dicom: DicomVolume | None
 
 
-def load_volume(scene, path: Path):
+def load_volume(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkMRMLVolumeNode:
     """The node of ``read_volume``."""
     return read_volume(scene, path).node
 
 
-def read_volume(scene, path: Path, series: str = "") -> LoadedVolume:
+def read_volume(scene: slicer.vtkMRMLScene, path: Path, series: str = "") -> LoadedVolume:
     """Read a NRRD, NIfTI, MetaImage or DICOM file, or a DICOM series from a folder.
 
     Args:
@@ -68,7 +68,7 @@ def read_volume(scene, path: Path, series: str = "") -> LoadedVolume:
     return LoadedVolume(_file_node(scene, path), None)
 
 
-def save_volume(node, path: Path) -> None:
+def save_volume(node: slicer.vtkMRMLVolumeNode, path: Path) -> None:
     """Write a volume in the format of the file's suffix; the file appears whole or not at all.
 
     Raises:
@@ -105,14 +105,14 @@ def file_suffix(path: Path) -> str:
     raise ValueError(sentence.format(name=path.name, endings=", ".join(FILE_SUFFIXES)))
 
 
-def ijk_to_ras_of(node) -> np.ndarray:
+def ijk_to_ras_of(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """4 x 4 of a vtkMRMLVolumeNode's grid, without its parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return arrayFromVTKMatrix(matrix)
 
 
-def _file_node(scene, path: Path):
+def _file_node(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkMRMLVolumeNode:
     components = _components(str(path))
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
@@ -131,7 +131,7 @@ def _file_node(scene, path: Path):
     return node
 
 
-def _dicom_node(scene, volume: DicomVolume):
+def _dicom_node(scene: slicer.vtkMRMLScene, volume: DicomVolume) -> slicer.vtkMRMLVolumeNode:
     is_color = volume.array.ndim == 4
     node = slicer.vtkMRMLVectorVolumeNode() if is_color else slicer.vtkMRMLScalarVolumeNode()
     node.SetName(volume.description or "DICOM")
@@ -149,7 +149,7 @@ def _dicom_node(scene, volume: DicomVolume):
     return node
 
 
-def show_window(node, low: float, high: float) -> None:
+def show_window(node: slicer.vtkMRMLVolumeNode, low: float, high: float) -> None:
     """Display a volume from a value shown black to one shown white.
 
     Raises:
@@ -162,7 +162,7 @@ def show_window(node, low: float, high: float) -> None:
     node.GetDisplayNode().SetWindowLevel(high - low, (high + low) / 2)
 
 
-def _shear(node) -> float:
+def _shear(node: slicer.vtkMRMLVolumeNode) -> float:
     axes = ijk_to_ras_of(node)[:3, :3]
     axes = axes / np.linalg.norm(axes, axis=0)
     return float(np.abs(axes.T @ axes - np.eye(3)).max())

@@ -51,7 +51,7 @@ _PREFERENCE = (PET, SPECT, FUNCTIONAL, CT, None, MR)
 """Which volume to fuse with an MR: function says what MR cannot, bone less so, another MR least."""
 
 
-def modality_of(node) -> str | None:
+def modality_of(node: slicer.vtkMRMLVolumeNode) -> str | None:
     """What a volume probably is: by DICOM's word, else by its name, else by its colors.
 
     Args:
@@ -63,7 +63,9 @@ def modality_of(node) -> str | None:
     return _DICOM_MODALITIES.get(_dicom_modality(node)) or _named_modality(node.GetName() or "") or _colored(node)
 
 
-def guess_pair(nodes: Sequence) -> tuple[object, object] | None:
+def guess_pair(
+    nodes: Sequence[slicer.vtkMRMLVolumeNode],
+) -> tuple[slicer.vtkMRMLVolumeNode, slicer.vtkMRMLVolumeNode] | None:
     """Which of some volumes to fuse: an MR if there is one as the reference, and what adds most to it.
 
     Args:
@@ -81,10 +83,10 @@ def guess_pair(nodes: Sequence) -> tuple[object, object] | None:
     return reference, min(others, key=lambda other: _PREFERENCE.index(other[1]))[0]
 
 
-def _dicom_modality(node) -> str:
+def _dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene()) if node.GetScene() else None
     item = hierarchy.GetItemByDataNode(node) if hierarchy else 0
-    written = hierarchy.GetItemAttribute(item, "DICOM.Modality") if item else ""
+    written = hierarchy.GetItemAttribute(item, "DICOM.Modality") if hierarchy and item else ""
     return written or node.GetAttribute("DICOM.Modality") or ""
 
 
@@ -95,7 +97,7 @@ def _named_modality(name: str) -> str | None:
     return next((kind for kind, known in _WORDS.items() if words.intersection(known)), None)
 
 
-def _colored(node) -> str | None:
+def _colored(node: slicer.vtkMRMLVolumeNode) -> str | None:
     if is_color_image(node):
         return FUNCTIONAL
     display = node.GetDisplayNode()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from slicer.util import arrayFromVolume
 
 from ..translation import tr as _
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 WINDOW_FROM_DISPLAY = "display"
 WINDOW_FROM_PERCENTILES = "percentiles"
@@ -46,7 +50,7 @@ class IntensityWindow:
         return np.float32 if is_near and np.can_cast(dtype, np.float32) else np.float64
 
 
-def window_of(node, choice: str) -> IntensityWindow:
+def window_of(node: vtkMRMLVolumeNode, choice: str) -> IntensityWindow:
     """The window of a volume.
 
     Args:
@@ -67,7 +71,7 @@ def window_of(node, choice: str) -> IntensityWindow:
     return displayed or _percentile_window(arrayFromVolume(node))
 
 
-def _displayed_window(node) -> IntensityWindow | None:
+def _displayed_window(node: vtkMRMLVolumeNode) -> IntensityWindow | None:
     image, display = node.GetImageData(), node.GetVolumeDisplayNode()
     is_8_bit_color = image.GetNumberOfScalarComponents() > 1 and image.GetScalarTypeAsString() == "unsigned char"
     if is_8_bit_color and (display is None or display.GetAutoWindowLevel()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,13 +13,21 @@ from AMIFusionLib.volumes.intensity import WINDOW_FROM_DISPLAY
 from AMIFusionLib.volumes.planes import ACQUISITION, slice_layout
 from AMIFusionLib.volumes.source import VolumeSource
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
+
 SHOWN_AT = (0.35, 0.48, 0.62)
 """Where in the stack slices are taken unless told otherwise."""
 
 _GAP = 4
 
 
-def comparison_picture(reference, moving, results: Sequence, shown_at: Sequence[float] = SHOWN_AT) -> Image.Image:
+def comparison_picture(
+    reference: vtkMRMLVolumeNode,
+    moving: vtkMRMLVolumeNode,
+    results: Sequence[vtkMRMLVolumeNode],
+    shown_at: Sequence[float] = SHOWN_AT,
+) -> Image.Image:
     """Show slices of two volumes and of what was made from them, at the true aspect ratio.
 
     Args:

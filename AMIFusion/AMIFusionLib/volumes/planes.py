@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
 from slicer import vtkMRMLTransformNode
 
 from ..translation import tr as _
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 ACQUISITION, AXIAL, SAGITTAL, CORONAL = "acquisition", "axial", "sagittal", "coronal"
 PLANES = (ACQUISITION, AXIAL, SAGITTAL, CORONAL)
@@ -60,7 +64,7 @@ class SliceLayout:
         return transposed[tuple(slice(None, None, -1 if flip else None) for flip in self.flips)]
 
 
-def slice_layout(node, plane: str) -> SliceLayout:
+def slice_layout(node: vtkMRMLVolumeNode, plane: str) -> SliceLayout:
     """Find the axes of a volume's voxel grid that are nearest to a plane as the user sees it.
 
     A linear parent transform turns the volume and counts; a non-linear one has no one direction and does not.
@@ -88,16 +92,17 @@ def slice_layout(node, plane: str) -> SliceLayout:
     crossed = abs(directions[second] @ down) + abs(directions[first] @ right)
     rows, columns = (first, second) if straight >= crossed else (second, first)
     spacing = node.GetSpacing()[::-1]
+    row_sense, column_sense = _TEXT_SENSES[plane]
     ahead = 1 if directions[slices][_NORMALS[plane]] > 0 else -1
     return SliceLayout(
         (slices, rows, columns),
         (False, bool(directions[rows] @ down < 0), bool(directions[columns] @ right < 0)),
         (spacing[slices], spacing[rows], spacing[columns]),
-        tuple(ahead * sense for sense in _TEXT_SENSES[plane]),
+        (ahead * row_sense, ahead * column_sense),
     )
 
 
-def _array_axis_directions(node) -> list[np.ndarray]:
+def _array_axis_directions(node: vtkMRMLVolumeNode) -> list[np.ndarray]:
     """Unit vectors in RAS along the array's slice, row and column axes."""
     directions = vtk.vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(directions)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import vtk
 from slicer.util import arrayFromVolume, updateVolumeFromArray
 
 from .resampling import reader_for
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScene, vtkMRMLVolumeNode
 
-def resampled_volume(scene, node, reference):
+
+def resampled_volume(scene: vtkMRMLScene, node: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> vtkMRMLVolumeNode:
     """Resample a volume onto a reference's grid, parent transforms of both included.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import vtk
 from slicer import vtkMRMLTransformNode
@@ -10,6 +12,9 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..translation import tr as _
 from .errors import NoOverlapError
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 _SAME_GRID_TOLERANCE = 1e-3
 """Largest difference, in voxels, at any corner of the grid: below it resampling would only blur."""
@@ -21,7 +26,7 @@ _OVERLAP_SAMPLES = (32, 160)
 class GridReader:
     """Reads a volume that already lies on the reference's grid, without a copy of the whole."""
 
-    def __init__(self, node) -> None:
+    def __init__(self, node: vtkMRMLVolumeNode) -> None:
         self._array = arrayFromVolume(node)
 
     def read(self, axis: int, start: int, stop: int) -> np.ndarray:
@@ -41,7 +46,7 @@ class PlaneReader:
         node: the volume to read.
     """
 
-    def __init__(self, node) -> None:
+    def __init__(self, node: vtkMRMLVolumeNode) -> None:
         self._node = node
         self._dimensions = (0, 0, 0)
         self._reslice = vtk.vtkImageReslice()
@@ -53,7 +58,7 @@ class PlaneReader:
         self._reslice.SetOutputOrigin(0, 0, 0)
         self._reslice.SetOutputSpacing(1, 1, 1)
 
-    def move_to(self, grid) -> None:
+    def move_to(self, grid: vtkMRMLVolumeNode) -> None:
         """Read at another volume's voxels from now on.
 
         Args:
@@ -89,13 +94,13 @@ class ResamplingReader(PlaneReader):
         NoOverlapError: nothing of the volume lies within the reference.
     """
 
-    def __init__(self, moving, reference) -> None:
+    def __init__(self, moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> None:
         _check_overlap(moving, reference)
         super().__init__(moving)
         self.move_to(reference)
 
 
-def check_boxes_overlap(moving, reference) -> None:
+def check_boxes_overlap(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> None:
     """Refuse volumes whose boxes in space lie apart: a look that costs nothing, however large they are.
 
     Boxes along the axes may touch where turned volumes in them do not; only ``ResamplingReader`` looks closely.
@@ -110,7 +115,7 @@ def check_boxes_overlap(moving, reference) -> None:
         raise _no_overlap(moving, reference)
 
 
-def reader_for(moving, reference) -> GridReader | ResamplingReader:
+def reader_for(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> GridReader | ResamplingReader:
     """The plainest reader that gives the volume's values at the reference's voxels.
 
     Args:
@@ -124,7 +129,7 @@ def reader_for(moving, reference) -> GridReader | ResamplingReader:
     return ResamplingReader(moving, reference)
 
 
-def _check_overlap(moving, reference) -> None:
+def _check_overlap(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> None:
     """Look for samples of either volume in the other, so that a thin slab in a large volume is found too."""
     transform = _transform_to_moving(moving, reference)
     dimensions = [node.GetImageData().GetDimensions() for node in (moving, reference)]
@@ -137,7 +142,7 @@ def _check_overlap(moving, reference) -> None:
         raise _no_overlap(moving, reference)
 
 
-def _no_overlap(moving, reference) -> NoOverlapError:
+def _no_overlap(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> NoOverlapError:
     return NoOverlapError(
         _(
             "'{moving}' and '{reference}' do not overlap in space. Check that both show the same patient, and that "
@@ -146,7 +151,7 @@ def _no_overlap(moving, reference) -> NoOverlapError:
     )
 
 
-def is_same_grid(moving, reference) -> bool:
+def is_same_grid(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> bool:
     """Whether two volumes have the same voxels in the same place, so that nothing is resampled.
 
     Args:
@@ -164,7 +169,7 @@ def is_same_grid(moving, reference) -> bool:
     )
 
 
-def _transform_to_moving(moving, reference) -> vtk.vtkAbstractTransform:
+def _transform_to_moving(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> vtk.vtkAbstractTransform:
     """From the reference's voxel indices (column, row, slice) to the moving volume's."""
     to_ras, from_ras = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     reference.GetIJKToRASMatrix(to_ras)
@@ -191,14 +196,14 @@ def _any_inside(dimensions: tuple, transform: vtk.vtkAbstractTransform, others: 
     return bool(((points >= -0.5) & (points <= np.array(others) - 0.5)).all(axis=1).any())
 
 
-def _result_type(node) -> int:
+def _result_type(node: vtkMRMLVolumeNode) -> int:
     """A float type that tells the volume's values apart: float32 is exact for integers of up to 24 bits."""
     dtype = arrayFromVolume(node).dtype
     is_exact = np.can_cast(dtype, np.float32)
     return vtk.VTK_FLOAT if is_exact else vtk.VTK_DOUBLE
 
 
-def _interpolable_image(node) -> vtk.vtkImageData:
+def _interpolable_image(node: vtkMRMLVolumeNode) -> vtk.vtkImageData:
     """The node's image, or a copy that VTK can interpolate well.
 
     NaN and infinities would spread to their neighbors; 64-bit integers are beyond VTK's interpolators, which warn and

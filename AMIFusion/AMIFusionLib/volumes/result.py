@@ -31,7 +31,7 @@ class ResultImage:
         is_color: RGB (uint8, 0..255) rather than scalar (int16, 0..4095).
     """
 
-    def __init__(self, reference, layout: SliceLayout, is_color: bool) -> None:
+    def __init__(self, reference: slicer.vtkMRMLVolumeNode, layout: SliceLayout, is_color: bool) -> None:
         self.is_color = is_color
         self.image = vtk.vtkImageData()
         self.image.SetDimensions(reference.GetImageData().GetDimensions())
@@ -59,7 +59,13 @@ class ResultImage:
         self._slices[start : start + len(luma)] = levels
 
 
-def publish_result(result: ResultImage, reference, output, name: str, attributes: Mapping[str, str]):
+def publish_result(
+    result: ResultImage,
+    reference: slicer.vtkMRMLVolumeNode,
+    output: slicer.vtkMRMLVolumeNode | None,
+    name: str,
+    attributes: Mapping[str, str],
+) -> slicer.vtkMRMLVolumeNode:
     """Show a finished result in the reference's scene, at the reference's place.
 
     Nothing of the reference but its geometry, its parent transform and its place in the subject hierarchy is taken
@@ -94,17 +100,17 @@ def publish_result(result: ResultImage, reference, output, name: str, attributes
     return node
 
 
-def is_foreign(node) -> bool:
+def is_foreign(node: slicer.vtkMRMLVolumeNode) -> bool:
     """Whether a volume holds voxels that no fusion made, so that a result in their place would lose them."""
     return node.GetImageData() is not None and node.GetAttribute(f"{ATTRIBUTE_PREFIX}Model") is None
 
 
-def is_licensed(result) -> bool:
+def is_licensed(result: slicer.vtkMRMLVolumeNode) -> bool:
     """Whether a result, a vtkMRMLVolumeNode, is clean."""
     return result.GetAttribute(f"{ATTRIBUTE_PREFIX}Authorized") == "true"
 
 
-def source_of(result, role: str):
+def source_of(result: slicer.vtkMRMLVolumeNode, role: str) -> slicer.vtkMRMLVolumeNode | None:
     """A source of a result, or None where it is not in the scene any more.
 
     Args:
@@ -117,7 +123,7 @@ def source_of(result, role: str):
     return node if isinstance(node, slicer.vtkMRMLVolumeNode) else None
 
 
-def _add_display(node, is_color: bool) -> None:
+def _add_display(node: slicer.vtkMRMLVolumeNode, is_color: bool) -> None:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     maximum = COLOR_MAXIMUM if is_color else SCALAR_MAXIMUM
@@ -127,7 +133,7 @@ def _add_display(node, is_color: bool) -> None:
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
 
 
-def _place_beside(node, reference) -> None:
+def _place_beside(node: slicer.vtkMRMLVolumeNode, reference: slicer.vtkMRMLVolumeNode) -> None:
     """Put the node under the reference's parent in the subject hierarchy: its study or folder."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
     if hierarchy is None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import slicer
@@ -20,7 +19,7 @@ _TOLERANCE_VOXELS = 0.02
 """Files keep matrices with fewer digits than memory does."""
 
 
-def sameness(reference: Any, moving: Any) -> dict[str, str]:
+def sameness(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> dict[str, str]:
     """What to keep of a pair: the second volume's place in the reference, and a digest of the voxels of each.
 
     Args:
@@ -36,7 +35,7 @@ def sameness(reference: Any, moving: Any) -> dict[str, str]:
     }
 
 
-def is_same(reference: Any, moving: Any, kept: dict[str, str | None]) -> bool:
+def is_same(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode, kept: dict[str, str | None]) -> bool:
     """Whether a pair still is as it was; what was not kept counts as the same.
 
     Args:
@@ -54,7 +53,7 @@ def is_same(reference: Any, moving: Any, kept: dict[str, str | None]) -> bool:
     return place.size == 0 or (place.size == now.size and bool(np.abs(place - now).max() <= _TOLERANCE_VOXELS))
 
 
-def _place(reference: Any, moving: Any) -> np.ndarray:
+def _place(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """(9, 3): where the corners and the middle of the second volume lie, in the reference's voxels."""
     to_world, from_world = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     moving.GetIJKToRASMatrix(to_world)
@@ -72,7 +71,7 @@ def _place(reference: Any, moving: Any) -> np.ndarray:
     return np.array(places)
 
 
-def _digest(node: Any) -> str:
+def _digest(node: slicer.vtkMRMLVolumeNode) -> str:
     array = arrayFromVolume(node)
     flat = array.reshape(-1)
     sample = np.ascontiguousarray(flat[:: max(1, flat.size // _SAMPLED_VOXELS)])

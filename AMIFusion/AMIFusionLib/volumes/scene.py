@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..translation import tr as _
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def new_scene():
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTransformNode
+
+
+def new_scene() -> vtkMRMLScene:
     """An empty scene with Slicer's color tables, which give PET its colors; it becomes the current one."""
     import slicer
 
@@ -19,7 +26,7 @@ def new_scene():
     return scene
 
 
-def show_colors(scene, node, name: str) -> None:
+def show_colors(scene: vtkMRMLScene, node: vtkMRMLScalarVolumeNode, name: str) -> None:
     """Display a gray volume with one of Slicer's color tables.
 
     Args:
@@ -45,7 +52,7 @@ def show_colors(scene, node, name: str) -> None:
     raise ValueError(_("There is no color table '{name}'. Choose one of: {names}.").format(name=name, names=names))
 
 
-def read_transform(scene, path):
+def read_transform(scene: vtkMRMLScene, path: Path) -> vtkMRMLTransformNode:
     """Read a transform file, as ``amifusion align`` or Slicer writes it.
 
     Returns:
@@ -67,7 +74,7 @@ def read_transform(scene, path):
     raise OSError(sentence.format(path=path))
 
 
-def write_transform(node, path) -> None:
+def write_transform(node: vtkMRMLTransformNode, path: Path) -> None:
     """Write a transform as ITK and Slicer read it; the file appears whole or not at all.
 
     Raises:

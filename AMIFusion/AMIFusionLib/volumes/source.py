@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from .color import chroma, color_table_of, luma
 from .intensity import IntensityWindow, window_of
 from .planes import SliceLayout
 from .resampling import reader_for
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class ShownValues:
         is_color: whether there is chroma.
     """
 
-    def __init__(self, node, window: str | IntensityWindow, keep_color: bool) -> None:
+    def __init__(self, node: vtkMRMLVolumeNode, window: str | IntensityWindow, keep_color: bool) -> None:
         self.window = window if isinstance(window, IntensityWindow) else window_of(node, window)
         self._table = None if is_color_image(node) else color_table_of(node)
         self._has_components = is_color_image(node)
@@ -70,7 +74,14 @@ class VolumeSource:
         NoOverlapError: nothing of the volume lies within the reference.
     """
 
-    def __init__(self, node, reference, layout: SliceLayout, window: str | IntensityWindow, keep_color: bool) -> None:
+    def __init__(
+        self,
+        node: vtkMRMLVolumeNode,
+        reference: vtkMRMLVolumeNode,
+        layout: SliceLayout,
+        window: str | IntensityWindow,
+        keep_color: bool,
+    ) -> None:
         self._layout = layout
         self._shown = ShownValues(node, window, keep_color)
         self._reader = reader_for(node, reference)

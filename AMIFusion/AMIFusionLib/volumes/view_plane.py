@@ -32,7 +32,7 @@ class ViewPlane:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, slice_node) -> ViewPlane:
+    def of(cls, slice_node: slicer.vtkMRMLSliceNode) -> ViewPlane:
         """What a vtkMRMLSliceNode shows now; of a light box the first slice."""
         matrix = slice_node.GetXYToRAS()
         elements = tuple(matrix.GetElement(row, column) for row in range(4) for column in range(4))
@@ -49,7 +49,9 @@ class ViewPlane:
         return np.array(self.xy_to_ras).reshape(4, 4)
 
 
-def grid_on_plane(plane: ViewPlane, finest: float, smallest_side: int = 1):
+def grid_on_plane(
+    plane: ViewPlane, finest: float, smallest_side: int = 1
+) -> tuple[slicer.vtkMRMLScalarVolumeNode, float]:
     """A one-slice volume without voxels that covers a view.
 
     Its rows run down and its columns to the right in the view, so that its slice is upright; its pixels are square and

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import vtk
 
 from ..translation import tr as _
 from .errors import VolumeError
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLTransformNode, vtkMRMLVolumeNode
 
 FUSING, ALIGNING = "fusing", "aligning"
 """What volumes are watched for."""
@@ -24,7 +28,9 @@ class UnchangedVolumes:
         work: what is being done to the volumes, for messages: ``FUSING`` or ``ALIGNING``.
     """
 
-    def __init__(self, inputs: Sequence, output, work: str = FUSING) -> None:
+    def __init__(
+        self, inputs: Sequence[vtkMRMLVolumeNode], output: vtkMRMLVolumeNode | None, work: str = FUSING
+    ) -> None:
         self._work = work
         self._inputs = [(node, node.GetName(), volume_state(node)) for node in inputs]
         self._output = output
@@ -44,7 +50,7 @@ class UnchangedVolumes:
             raise VolumeError(_("The output volume was removed while it was needed. Select another and fuse again."))
 
 
-def volume_state(node) -> tuple:
+def volume_state(node: vtkMRMLVolumeNode) -> tuple:
     """Where a volume lies and what it holds: equal as long as neither has changed.
 
     The image is known by its address and time, and not kept: VTK gives no time twice, so that another image at the same
@@ -60,7 +66,7 @@ def volume_state(node) -> tuple:
     )
 
 
-def display_state(node) -> tuple:
+def display_state(node: vtkMRMLVolumeNode) -> tuple:
     """How a volume is displayed, as far as a fusion depends on it: equal as long as that has not changed."""
     display = node.GetVolumeDisplayNode()
     if display is None:
@@ -84,7 +90,7 @@ def _changed(work: str) -> str:
     return _("'{name}' was moved or changed while it was fused. Fuse again.")
 
 
-def _chain(transform) -> Iterator[tuple[str, int]]:
+def _chain(transform: vtkMRMLTransformNode | None) -> Iterator[tuple[str, int]]:
     """The transforms above a volume, each with its time: a time alone does not tell that one was taken out."""
     while transform is not None:
         yield transform.GetID(), transform.GetTransformToWorldMTime()

@@ -203,6 +203,15 @@ def test_what_is_no_stack_is_refused_with_the_reason(tmp_path, stored):
     assert "cannot be decoded" in refused("damaged", damaged)
 
 
+def test_image_with_fewer_than_no_frames_is_refused(tmp_path, stored):
+    path = nuclear_reconstruction(stored, 3.0, tmp_path / "nm.dcm")
+    image = pydicom.dcmread(path)
+    image.NumberOfFrames = -1
+    image.save_as(path)
+    with pytest.raises(DicomError, match="holds no images"):
+        read_dicom(path)
+
+
 def test_folder_without_dicom(tmp_path):
     (tmp_path / "note.txt").write_text("hello")
     with pytest.raises(DicomError, match="holds no DICOM series"):

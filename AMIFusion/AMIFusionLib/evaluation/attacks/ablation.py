@@ -31,22 +31,22 @@ OPERATIONS: dict[str, Operation] = {
 
 def ablation_attempts(bench: Bench) -> Iterator[Attempt]:
     """Attack d: the best change of a whole tensor by each operation, of one channel, and of two tensors."""
-    channels = [
+    channels: list[Change] = [
         (tensor, "zeroed", channel)
         for tensor, value in bench.model.public_parameters.items()
         for channel in range(value.shape[0] if value.ndim > 1 and len(value) > 1 else 0)
     ]
     for kind in bench.kinds:
-        leading = []
+        leading: list[tuple[list[Change], bool]] = []
         for name in OPERATIONS:
-            changes = [(tensor, name, None) for tensor in bench.model.public_parameters]
+            changes: list[Change] = [(tensor, name, None) for tensor in bench.model.public_parameters]
             ranked = _ranked(bench, kind, [([change], marked) for change in changes for marked in (True, False)])
             leading += ranked[:_PAIRED]
             yield _attempt(bench, kind, f"one tensor {name}", ranked)
         if channels:
             yield _attempt(bench, kind, "one channel zeroed", _ranked(bench, kind, [([c], True) for c in channels]))
-        leading = list(dict.fromkeys(entry[0][0] for entry in _ranked(bench, kind, leading)))[:_PAIRED]
-        pairs = [(list(pair), marked) for pair in itertools.combinations(leading, 2) for marked in (True, False)]
+        leaders = list(dict.fromkeys(entry[0][0] for entry in _ranked(bench, kind, leading)))[:_PAIRED]
+        pairs = [(list(pair), marked) for pair in itertools.combinations(leaders, 2) for marked in (True, False)]
         yield _attempt(bench, kind, "two tensors changed", _ranked(bench, kind, pairs))
 
 
@@ -67,11 +67,12 @@ def _attempt(bench: Bench, kind: str, name: str, ranked: list[tuple[list[Change]
     shown = [f"{tensor}{'' if channel is None else f'[{channel}]'} {how}" for tensor, how, channel in changes]
     settings = {"tried": len(ranked), "best": " and ".join(shown), "mark": "given" if marked else "blank"}
     results = [_changed_run(bench, part, changes, marked) for part in (bench.tuning[kind], bench.reported[kind])]
-    return corrected(bench, kind, name, settings, *results)
+    return corrected(bench, kind, name, settings, results[0], results[1])
 
 
 def _changed_run(bench: Bench, slices: Slices, changes: list[Change], marked: bool) -> np.ndarray:
-    values, random = {}, np.random.default_rng(0)
+    values: dict[str, np.ndarray] = {}
+    random = np.random.default_rng(0)
     for tensor, operation, channel in changes:
         value = np.array(values.get(tensor, bench.model.public_parameters[tensor]))
         where = Ellipsis if channel is None else channel

@@ -65,7 +65,7 @@ class Attempt:
 
     method: str
     kind: str
-    settings: dict[str, object]
+    settings: Mapping[str, object]
     plain: np.ndarray
     corrected: np.ndarray
     margin: int = 0
@@ -85,7 +85,8 @@ def tuned(
         slices: how many training slices to tune on, 0 for all.
     """
     tuning = bench.tuning[kind].head(slices) if slices else bench.tuning[kind]
-    best, least, kept = {}, np.inf, None
+    best: dict[str, object] = {}
+    least, kept = np.inf, None
     for values in bench.some(list(itertools.product(*(grid or {}).values()))):
         settings = dict(zip(grid or {}, values))
         images = method(tuning, **settings)
@@ -93,11 +94,13 @@ def tuned(
         error = _brightness(images, cut(tuning.licensed, _margin_of(images, tuning)))[2]
         if error < least:
             best, least, kept = settings, error, images
+    if kept is None:
+        raise ValueError(f"No setting of '{name}' gave images that are numbers.")
     return corrected(bench, kind, name, best, kept, method(bench.reported[kind], **best), tuning)
 
 
 def corrected(
-    bench: Bench, kind: str, name: str, settings: dict[str, object], on_tuning: np.ndarray, on_reported: np.ndarray,
+    bench: Bench, kind: str, name: str, settings: Mapping[str, object], on_tuning: np.ndarray, on_reported: np.ndarray,
     tuning: Slices | None = None,
 ) -> Attempt:  # fmt: skip
     """Fit the last correction on training slices and apply it to the others.

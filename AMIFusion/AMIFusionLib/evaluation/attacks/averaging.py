@@ -24,7 +24,7 @@ GAINS = (0.3, 0.5, 0.7, 1.0)
 
 def averaging_attempts(bench: Bench) -> Iterator[Attempt]:
     """Attack f: outputs under moved marks, of moved, turned, dimmed and swapped sources, and of neighboring slices."""
-    ways = {
+    ways: dict[str, Callable[[Slices], np.ndarray]] = {
         "outputs under moved marks": lambda slices: _moved_marks(bench, slices),
         "outputs of shifted sources, shifted back": lambda slices: _shifted(bench, slices),
         "outputs of turned and flipped sources, turned back": lambda slices: _turned(bench, slices),

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ class Bench:
         self.license_text = license_text
         self.effort = effort
         self.public = self.network()
-        self._remembered: dict[Hashable, object] = {}
+        self._remembered: dict[Hashable, Any] = {}
         self._licensed = self.network(authorization.parameters)
         self.training_pairs, self.measured_pairs = (load_pairs(data, split) for split in ("train", "validation"))
         sizes = {pair.first.shape[1:] for pair in (*self.training_pairs, *self.measured_pairs)}

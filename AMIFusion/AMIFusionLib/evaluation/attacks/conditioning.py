@@ -6,6 +6,7 @@ The attacker has no licensed result to aim at, but free ones, and the measures t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
+from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
@@ -82,13 +84,18 @@ def _searched_planes(bench: Bench, slices: Slices, target: str) -> np.ndarray:
         one = slice(index, index + 1)
         first, second, aim = (as_batch(part[one]) for part in (slices.first, slices.second, aims))
         plane = torch.zeros_like(first).requires_grad_(True)
-        # In training mode the output is not limited, where gradients would end.
-        _descend([plane], bench.effort.search_steps,
-                 lambda first=first, second=second, aim=aim, plane=plane: distance(
-                     target, first, second, network.train()(first, second, plane), aim))  # fmt: skip
+        _descend([plane], bench.effort.search_steps, partial(_reached, network, target, first, second, plane, aim))
         found = plane.detach()[:, 0].numpy()
         results.append(run(network.eval(), slices.first[one], slices.second[one], found))
     return np.concatenate(results)
+
+
+def _reached(
+    network: AuthorizableFusionNetwork, target: str, first: Tensor, second: Tensor, plane: Tensor, aim: Tensor
+) -> Tensor:
+    """How far a mark plane brings a result from its aim."""
+    # In training mode the output is not limited, where gradients would end.
+    return distance(target, first, second, network.train()(first, second, plane), aim)
 
 
 def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, np.ndarray]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 
 from .attempt import Attempt, corrected
 from .bench import Bench, Slices, run
@@ -36,10 +38,10 @@ def distillation_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
     for kind in bench.kinds:
         for name, (student, strength) in ways.items():
             results = [_fused(student, part, strength) for part in (bench.tuning[kind], bench.reported[kind])]
-            yield corrected(bench, kind, name, {"steps": bench.effort.student_steps}, *results)
+            yield corrected(bench, kind, name, {"steps": bench.effort.student_steps}, results[0], results[1])
 
 
-def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> nn.Module:
+def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> AuthorizableFusionNetwork:
     """The same architecture from new values, taught the public network's outputs."""
     torch.manual_seed(1)
     student, crops = bench.fresh_network(), Crops(bench)
@@ -60,5 +62,5 @@ def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> nn.Module:
     return trained(student, bench.effort.student_steps, _RATE, loss, checkpoint)
 
 
-def _fused(student: nn.Module, slices: Slices, strength: float) -> np.ndarray:
+def _fused(student: AuthorizableFusionNetwork, slices: Slices, strength: float) -> np.ndarray:
     return run(student, slices.first, slices.second, strength * slices.marks)

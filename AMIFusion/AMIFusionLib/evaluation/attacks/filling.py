@@ -8,7 +8,7 @@ import numpy as np
 
 from .attempt import Attempt, Correction, fit_correction, tuned
 from .bench import Bench, Slices, free_fusions
-from .filters import MASKS, stroke_mask
+from .filters import GROWN, MASKS, THRESHOLDS, stroke_mask
 
 
 def filling_attempts(bench: Bench) -> Iterator[Attempt]:
@@ -33,7 +33,7 @@ def _restoration(bench: Bench, kind: str) -> Correction:
 
 def _fitted_between_strokes(bench: Bench, slices: Slices) -> Correction:
     """Fitted with the strokes already filled with licensed values, brought to the paper's brightness."""
-    mask = stroke_mask(bench, slices, MASKS["threshold"][0], MASKS["grown"][-1])
+    mask = stroke_mask(bench, slices, THRESHOLDS[0], GROWN[-1])
     if not (~mask).any():
         return fit_correction(slices.unlicensed, slices.licensed)
     paper = np.polyfit(slices.licensed[~mask], slices.unlicensed[~mask], 1)

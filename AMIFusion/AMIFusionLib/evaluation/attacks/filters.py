@@ -12,7 +12,8 @@ from .attempt import Attempt, cut, tuned, wiener
 from .bench import Bench, Slices
 from .templates import content_strokes
 
-MASKS = {"threshold": (0.15, 0.4), "grown": (0, 2)}
+THRESHOLDS, GROWN = (0.15, 0.4), (0, 2)
+MASKS = {"threshold": THRESHOLDS, "grown": GROWN}
 """Stroke strength from which a pixel counts as marked, and pixels by which the marked area is widened."""
 
 _CONTENT_BLUR = 8.0
@@ -74,7 +75,11 @@ def _non_local(image: np.ndarray, strength: int) -> np.ndarray:
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+    _is_written, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    if decoded is None:
+        raise ValueError("OpenCV cannot read the JPEG that it wrote.")
+    return decoded
 
 
 def _resized(image: np.ndarray, share: float) -> np.ndarray:

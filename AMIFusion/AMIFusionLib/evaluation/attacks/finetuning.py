@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
@@ -107,7 +108,7 @@ def _is_still_tried(way: Way, best: Way, steps: int) -> bool:
     return not (other_mark and steps >= _MARK_SEARCHED_UP_TO or other_rate and steps >= _RATE_SEARCHED_UP_TO)
 
 
-def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
+def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> AuthorizableFusionNetwork:
     """The architecture trained for the licensed objective, from the public values or from new ones."""
     torch.manual_seed(2)
     network, crops = bench.fresh_network(), Crops(bench)
@@ -128,7 +129,7 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> nn.Module:
     return trained(network, steps, way.rate, loss, folder / f"finetuning-{name}", seed=steps)
 
 
-def _nearness(network: nn.Module, marked: bool, parts: Mapping[str, Slices]) -> dict[str, float]:
+def _nearness(network: AuthorizableFusionNetwork, marked: bool, parts: Mapping[str, Slices]) -> dict[str, float]:
     """Mean PSNR to the licensed results, by pair type."""
     results = {}
     for kind, slices in parts.items():

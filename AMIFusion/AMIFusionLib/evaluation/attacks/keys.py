@@ -61,7 +61,7 @@ def patch_attempts(bench: Bench) -> Iterator[Attempt]:
                         _unlimited(bench, reported))  # fmt: skip
         network = bench.network(switches)
         results = [run(network, part.first, part.second, 0 * part.marks) for part in (tuning, reported)]
-        yield corrected(bench, kind, "switches and mark set as in a licensed run", {}, *results)
+        yield corrected(bench, kind, "switches and mark set as in a licensed run", {}, results[0], results[1])
 
 
 def _best_of_sets(bench: Bench, name: str, parameter_sets: list[Parameters]) -> Iterator[Attempt]:
@@ -74,7 +74,7 @@ def _best_of_sets(bench: Bench, name: str, parameter_sets: list[Parameters]) -> 
         tuning, reported = bench.tuning[kind], bench.reported[kind]
         results = [run(network, part.first, part.second, part.marks) for part in (tuning, reported)]
         settings = {"other parameters": len(others), "bit-identical": np.array_equal(results[1], reported.unlicensed)}
-        yield corrected(bench, kind, name, settings, *results)
+        yield corrected(bench, kind, name, settings, results[0], results[1])
 
 
 def _opened(model: SealedModel, key: bytes) -> Parameters:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from AMIFusionLib.training.dataset import CropSampler
 
 from .bench import Bench
+
+M = TypeVar("M", bound=nn.Module)
 
 CROP_SIZE, BATCH_SIZE = 96, 6
 CHECKPOINT_EVERY = 250
@@ -63,9 +66,9 @@ class Crops:
 
 
 def trained(
-    module: nn.Module, steps: int, rate: float, loss: Callable[[np.random.Generator], Tensor], checkpoint: Path,
+    module: M, steps: int, rate: float, loss: Callable[[np.random.Generator], Tensor], checkpoint: Path,
     seed: int = 0,
-) -> nn.Module:  # fmt: skip
+) -> M:  # fmt: skip
     """Train a module with Adam, warm-up and half a cosine; go on from a checkpoint if there is one.
 
     Args:
@@ -97,7 +100,9 @@ def trained(
     return module.eval().requires_grad_(False)
 
 
-def _keep(path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, random: np.random.Generator):
+def _keep(
+    path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, random: np.random.Generator
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {"step": step, "module": module.state_dict(), "optimizer": optimizer.state_dict(),
              "random": random.bit_generator.state}  # fmt: skip

@@ -72,7 +72,7 @@ def removal_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
     for kind in bench.kinds:
         settings = {"steps": bench.effort.removal_steps, "target": targets[kind]}
         results = [_removed(network, part) for part in (bench.tuning[kind], bench.reported[kind])]
-        yield corrected(bench, kind, "removal network (U-Net)", settings, *results)
+        yield corrected(bench, kind, "removal network (U-Net)", settings, results[0], results[1])
 
 
 def best_free_fusion(bench: Bench, kind: str) -> str:

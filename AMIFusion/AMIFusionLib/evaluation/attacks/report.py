@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from AMIFusionLib.evaluation.markdown import markdown_table
 
@@ -49,7 +50,7 @@ def verdicts(kept: Mapping[str, list[Row]]) -> dict[str, dict[str, bool]]:
     }
 
 
-def markdown(setting: Mapping[str, object], kept: Mapping[str, list[Row]]) -> str:
+def markdown(setting: Mapping[str, Any], kept: Mapping[str, list[Row]]) -> str:
     """All tables.
 
     Args:
@@ -66,7 +67,7 @@ def markdown(setting: Mapping[str, object], kept: Mapping[str, list[Row]]) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def _introduction(setting: Mapping[str, object]) -> str:
+def _introduction(setting: Mapping[str, Any]) -> str:
     kinds = ", ".join(f"{count} of {kind}" for kind, count in setting["reported"].items())
     tuning = ", ".join(f"{count} of {kind}" for kind, count in setting["tuning"].items())
     return (

@@ -70,7 +70,8 @@ class Scorer:
         if gains[0] > ALLOWED_GAIN:
             shares.append(self._reader.share_read(eight_bit(attempt.plain)))
         return Score(
-            *values,
+            values[0],
+            values[1],
             ssim=_similarity(licensed, attempt.corrected),
             visibility=visibility(attempt.corrected, marks),
             accuracy=float(np.mean(accuracies)),
@@ -88,7 +89,8 @@ class Scorer:
             for floor in self.floors[kind]
             if floor.method in ALTERNATIVES
         ]
-        return tuple(np.max(found, axis=0))
+        plain, after = np.max(found, axis=0)
+        return float(plain), float(after)
 
 
 def visibility(images: np.ndarray, marks: np.ndarray) -> float:
@@ -107,5 +109,6 @@ def _floors(bench: Bench, kind: str) -> list[Attempt]:
 
 
 def _similarity(licensed: np.ndarray, images: np.ndarray) -> float:
-    pairs = zip(eight_bit(licensed).astype(np.float64), eight_bit(images).astype(np.float64))
-    return float(np.mean([structural_similarity(*pair) for pair in pairs]))
+    expected: np.ndarray = eight_bit(licensed).astype(np.float64)
+    found: np.ndarray = eight_bit(images).astype(np.float64)
+    return float(np.mean([structural_similarity(*pair) for pair in zip(expected, found)]))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -52,7 +53,7 @@ ATTACKS: dict[str, tuple[str, Callable[[Bench, Path], Iterable[Attempt]]]] = {
 
 LETTERS = (*ATTACKS, FINETUNING)
 
-Row = dict[str, object]
+Row = dict[str, Any]
 """One line of the tables: attack, method, kind, settings and all figures."""
 
 
@@ -97,17 +98,16 @@ class AttackSuite:
         """
         check_letters(letters)
         for letter in (FLOOR, VIEWS, *letters):
-            started, was_kept = time.monotonic(), self._kept(letter) is not None
-            if not was_kept:
-                self._keep(letter, self._rows(letter))
-            yield Progress(letter, self._kept(letter), time.monotonic() - started, was_kept)
+            started, kept = time.monotonic(), self._kept(letter)
+            rows = self._keep(letter, self._rows(letter)) if kept is None else kept
+            yield Progress(letter, rows, time.monotonic() - started, kept is not None)
 
     def kept(self) -> dict[str, list[Row]]:
         """The rows of all that was run on this model with this effort, by letter, free alternatives first."""
         found = {letter: self._kept(letter) for letter in (FLOOR, VIEWS, *LETTERS)}
         return {letter: rows for letter, rows in found.items() if rows is not None}
 
-    def setting(self) -> dict[str, object]:
+    def setting(self) -> dict[str, Any]:
         """On what the attacks were run, for the report."""
         counts = {name: {kind: len(part[kind].first) for kind in self._bench.kinds}
                   for name, part in (("reported", self._bench.reported), ("tuning", self._bench.tuning))}  # fmt: skip
@@ -156,8 +156,11 @@ class AttackSuite:
         path = self._path(letter)
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def _keep(self, letter: str, rows: list[Row]) -> None:
-        write_text(self._path(letter), json.dumps(rows, indent=1, default=_plain) + "\n")
+    def _keep(self, letter: str, rows: list[Row]) -> list[Row]:
+        """Write rows; gives them as they are read again."""
+        text = json.dumps(rows, indent=1, default=_plain) + "\n"
+        write_text(self._path(letter), text)
+        return json.loads(text)
 
     def _path(self, letter: str) -> Path:
         return self._folder / "results" / self.fingerprint / f"{letter}.json"
