@@ -183,7 +183,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and type(value) is not bool and -1e30 < value < 1e30
 
 
-BUNDLED_STAGES = ("coarse", "fine", "finish", *(f"by_kind_{number}" for number in range(1, 12)))
+BUNDLED_STAGES = ("coarse", "fine", "finish", *(f"by_kind_{number}" for number in range(1, 15)))
 """The stages of the bundled model's training, in order; ``docs/model_card.md`` says what each begins with."""
 
 
