@@ -43,9 +43,9 @@ class MattesMetric:
     information but (H(F) + H(M)) / H(F, M) of C. Studholme et al., Pattern Recognition 32, 1999, which rewards less for
     moving out of the overlap: on the head phantom it ends 0.03 mm nearer for CT and PET with MR.
 
-    It is written out here because one evaluation must be short. SimpleITK 2.5's registration with the same samples
-    takes 2.5 us for each (here 0.26), cannot be left in between, and each call of its ``Execute`` takes over 100 ms at
-    1.5 million voxels before it begins to work.
+    It is written out here because one evaluation must be short where no thread is used. SimpleITK 2.5's registration
+    with the same samples takes 2.5 us for each (here 0.26), and each call of its ``Execute`` takes over 100 ms at 1.5
+    million voxels before it begins to work; in a thread it leaves the interpreter free and can be stopped.
 
     Args:
         points: (3, n) RAS millimeters in the fixed image.
