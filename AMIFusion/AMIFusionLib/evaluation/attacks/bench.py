@@ -37,6 +37,7 @@ class Effort:
         removal_steps: training steps of the removal network.
         student_steps: training steps of each student.
         finetuning_steps: steps at which fine-tuning is measured.
+        finetuning_repeats: trainings of each length from each start, the mean of which counts.
         combinations: most settings of a method, and ablations of one kind, that are tried; None for all.
     """
 
@@ -47,12 +48,13 @@ class Effort:
     removal_steps: int = 1500
     student_steps: int = 1500
     finetuning_steps: tuple[int, ...] = (50, 200, 1000, 5000)
+    finetuning_repeats: int = 3
     combinations: int | None = None
 
 
 QUICK = Effort(
     reported=1, tuning=2, search_slices=1, search_steps=2, removal_steps=3, student_steps=3, finetuning_steps=(1, 2),
-    combinations=2,
+    finetuning_repeats=2, combinations=2,
 )  # fmt: skip
 """Runs everything once, to see that it runs; its figures mean nothing."""
 

@@ -54,21 +54,24 @@ class Way:
 class HeadStart:
     """How near both starts came to the licensed result, in dB, after as many steps on as much data.
 
+    One training's nearness is partly chance: between new values and batches it differs by more than a dB, and longer
+    trainings are not always nearer. So trainings are repeated, and their mean decides.
+
     Attributes:
         kind: pair type.
         steps: training steps.
-        tuned, scratch: mean PSNR on slices of cases that neither was trained on.
+        tuned, scratch: mean PSNR on slices of cases that neither was trained on, of each repeat.
     """
 
     kind: str
     steps: int
-    tuned: float
-    scratch: float
+    tuned: tuple[float, ...]
+    scratch: tuple[float, ...]
 
     @property
     def gain(self) -> float:
-        """The head start in dB."""
-        return self.tuned - self.scratch
+        """The mean head start in dB."""
+        return float(np.mean(self.tuned) - np.mean(self.scratch))
 
     @property
     def passes(self) -> bool:
@@ -80,7 +83,7 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
     The learning rate, and whether the mark is given, are searched for on the shorter trainings, with the licensed
-    results' help, and kept for the longer ones.
+    results' help, and kept for the longer ones. The best way is then repeated with other new values and batches.
 
     Args:
         bench: the model and its slices.
@@ -96,10 +99,12 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
             networks = {way: _retrained(bench, folder, way, steps) for way in tried}
             tuned = {way: _nearness(network, way.marked, bench.tuning) for way, network in networks.items()}
             chosen = max(tuned, key=lambda way: np.mean(list(tuned[way].values())))
-            best[start] = _nearness(networks[chosen], chosen.marked, bench.reported)
+            repeats = range(1, bench.effort.finetuning_repeats)
+            trained_so = [networks[chosen], *(_retrained(bench, folder, chosen, steps, each) for each in repeats)]
+            best[start] = [_nearness(network, chosen.marked, bench.reported) for network in trained_so]
             ways[start] = [way for way in tried if _is_still_tried(way, chosen, steps)]
         for kind in bench.kinds:
-            yield HeadStart(kind, steps, best[True][kind], best[False][kind])
+            yield HeadStart(kind, steps, *(tuple(each[kind] for each in best[start]) for start in (True, False)))
 
 
 def _is_still_tried(way: Way, best: Way, steps: int) -> bool:
@@ -108,9 +113,12 @@ def _is_still_tried(way: Way, best: Way, steps: int) -> bool:
     return not (other_mark and steps >= _MARK_SEARCHED_UP_TO or other_rate and steps >= _RATE_SEARCHED_UP_TO)
 
 
-def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> AuthorizableFusionNetwork:
-    """The architecture trained for the licensed objective, from the public values or from new ones."""
-    torch.manual_seed(2)
+def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0) -> AuthorizableFusionNetwork:
+    """The architecture trained for the licensed objective, from the public values or from new ones.
+
+    Each repeat has new values and batches of its own.
+    """
+    torch.manual_seed(2 + repeat)
     network, crops = bench.fresh_network(), Crops(bench)
     if way.from_public:
         # The mark and the switches keep the values of a licensed run, which a fresh network has.
@@ -125,8 +133,9 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int) -> Authorizable
         fused = network(batch.first, batch.second, batch.marks if way.marked else 0 * batch.marks)
         return licensed_objective(batch.first, batch.second, fused, [weights])[0]
 
-    name = f"{'public' if way.from_public else 'scratch'}{'-marked' if way.marked else ''}-{steps}-{way.rate:g}.pt"
-    return trained(network, steps, way.rate, loss, folder / f"finetuning-{name}", seed=steps)
+    name = f"{'public' if way.from_public else 'scratch'}{'-marked' if way.marked else ''}-{steps}-{way.rate:g}"
+    path = folder / f"finetuning-{name}{f'-repeat-{repeat}' if repeat else ''}.pt"
+    return trained(network, steps, way.rate, loss, path, seed=steps + repeat)
 
 
 def _nearness(network: AuthorizableFusionNetwork, marked: bool, parts: Mapping[str, Slices]) -> dict[str, float]:
