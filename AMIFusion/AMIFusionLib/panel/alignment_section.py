@@ -27,7 +27,8 @@ _PROGRESS_MAXIMUM = 1000
 class AlignmentSection:
     """The alignment widgets of AMIFusion.ui.
 
-    Whether two volumes lie on each other is looked at by itself when they are selected, in steps too short to notice.
+    Whether two volumes lie on each other is looked at by itself when they are selected, in a thread and in steps too
+    short to notice.
 
     Args:
         ui: the panel's widgets.
@@ -210,7 +211,7 @@ class _CheckJob:
             sentence = _(
                 "The volumes lie on each other, as far as their values tell: normalized mutual information {value:.3f}."
             )
-            self.node = (sentence.format(value=checked.similarity.nmi), False)
+            self.node = (sentence.format(value=checked.nmi), False)
 
 
 class _CheckListener:
@@ -220,7 +221,7 @@ class _CheckListener:
         self._tell, self._say = tell, say
 
     def on_progress(self, progress: object) -> None:
-        """Nothing: it takes a fifth of a second."""
+        """Nothing: it is over before anybody could read it."""
 
     def on_finished(self, verdict: tuple[str, bool]) -> None:
         """Say what was found."""

@@ -21,8 +21,6 @@ _CLIPPED_PERCENTILES = (0.5, 99.5)
 
 _PERCENTILE_SAMPLE = 200_000
 
-_NEIGHBORS = slice(0, -2), slice(1, -1), slice(2, None)
-
 
 @dataclass(frozen=True, eq=False)
 class SpatialImage:
@@ -131,31 +129,6 @@ def working_copy(image: SpatialImage, voxels: int = WORKING_VOXELS) -> SpatialIm
             next(steps)
         except StopIteration as end:
             return end.value
-
-
-def coarser(image: SpatialImage, factor: int, smoothing: float) -> SpatialImage:
-    """Average cubes of voxels of a working copy, then smooth.
-
-    Args:
-        image: a working copy.
-        factor: voxels of the finest spacing along each edge of a cube; coarser axes take fewer.
-        smoothing: standard deviation of a Gaussian, in millimeters.
-    """
-    wanted = factor * image.spacing.min()
-    factors = np.clip(np.rint(wanted / image.spacing).astype(int), 1, np.maximum(image.size // 4, 1))[::-1]
-    array = _averaged(image.array, factors)
-    matrix = image.ijk_to_ras @ _index_of_reduced(factors)
-    return SpatialImage(_smoothed(array, np.linalg.norm(matrix[:3, :3], axis=0), smoothing), matrix, image.name)
-
-
-def _smoothed(array: np.ndarray, spacing: np.ndarray, deviation: float) -> np.ndarray:
-    """Passes of (1, 2, 1) / 4, each of which adds half a squared voxel to the kernel's variance, along each axis."""
-    for axis, millimeters in enumerate(spacing[::-1]):
-        for _pass in range(int(np.rint(2 * (deviation / millimeters) ** 2))):
-            padded = np.pad(array, [(int(axis == each),) * 2 for each in range(3)], mode="edge")
-            first, middle, last = (padded[(slice(None),) * axis + (part,)] for part in _NEIGHBORS)
-            array = (first + last + 2 * middle) / 4
-    return array
 
 
 def _averaged(array: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -5,24 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def rotation_about(vector: np.ndarray, pivot: np.ndarray) -> np.ndarray:
-    """A turn about an axis through a point.
-
-    Args:
-        vector: (3,) the axis; its length is the angle in radians (O. Rodrigues' formula).
-        pivot: (3,) millimeters; this point stays.
-
-    Returns:
-        4 x 4.
-    """
-    angle = float(np.linalg.norm(vector))
-    matrix = np.eye(4)
-    if angle:
-        x, y, z = np.asarray(vector) / angle
-        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-        matrix[:3, :3] += np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-    matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot
-    return matrix
+def transformed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(3, n) points moved by a 4 x 4 matrix."""
+    return matrix[:3, :3] @ points + matrix[:3, 3:]
 
 
 def translation_by(vector: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ import vtk
 from AMIFusionLib.alignment_job import AlignmentJob, check_alignment, spatial_image, undo_alignment
 from AMIFusionLib.panel.runner import FusionRunner
 from AMIFusionLib.registration.errors import RegistrationError
-from AMIFusionLib.registration.poses import rotation_about, translation_by
+from AMIFusionLib.registration.poses import translation_by
 from AMIFusionLib.volumes.errors import UnsupportedVolumeError, VolumeError
+from rigid_motions import rotation_about
 
 SHAPE = (40, 48, 56)
 GRID = translation_by((-80, -60, -50)) @ np.diag([3.0, 2.5, 2.5, 1])
