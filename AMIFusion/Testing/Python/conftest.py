@@ -195,6 +195,24 @@ def head_model():
     return HeadModel(0)
 
 
+@pytest.fixture(scope="session")
+def head(head_model):
+    """The phantom's volumes on their own grids, as images to align."""
+    from AMIFusionLib.registration.images import SpatialImage
+
+    volumes = (head_model.sample(name) for name in ("CT", "MRT1", "MRT2", "PET"))
+    names = ("CT", "T1", "T2", "PET")
+    return {name: SpatialImage(each.array, each.ijk_to_ras, name) for name, each in zip(names, volumes)}
+
+
+@pytest.fixture(scope="session")
+def head_points(head):
+    """(3, n) RAS millimeters of the phantom's head, for target registration errors."""
+    from registration_bench import points_in_head
+
+    return points_in_head(head["T1"])
+
+
 @pytest.fixture
 def quick_phantom(monkeypatch, head_model):
     """Whoever makes a head phantom gets the one that is there."""

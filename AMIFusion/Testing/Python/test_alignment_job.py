@@ -8,7 +8,7 @@ from AMIFusionLib.panel.runner import FusionRunner
 from AMIFusionLib.registration.errors import RegistrationError
 from AMIFusionLib.registration.poses import translation_by
 from AMIFusionLib.volumes.errors import UnsupportedVolumeError, VolumeError
-from rigid_motions import rotation_about
+from registration_bench import rotation_about
 
 SHAPE = (40, 48, 56)
 GRID = translation_by((-80, -60, -50)) @ np.diag([3.0, 2.5, 2.5, 1])

@@ -1,6 +1,5 @@
-"""Rigid alignment and its check: known displacements of the head phantom, hard images, and real pairs if there are."""
+"""Rigid alignment: known displacements of the head phantom, hard images, and real pairs if there are."""
 
-import csv
 import math
 import subprocess
 import sys
@@ -10,79 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK
 from AMIFusionLib.phantom import PhantomGrid
 from AMIFusionLib.registration.check import (
-    HARDLY_OVERLAP,
-    LOOK_UNALIGNED,
-    OK,
-    TOO_LITTLE,
-    alignment_check,
     alignment_check_steps,
 )
-from AMIFusionLib.registration.errors import NoCommonSpaceError, RegistrationError, UnsuitableImageError
-from AMIFusionLib.registration.images import SpatialImage, working_copy, working_copy_steps
-from AMIFusionLib.registration.overlap import overlap
+from AMIFusionLib.registration.errors import NoCommonSpaceError, UnsuitableImageError
+from AMIFusionLib.registration.images import SpatialImage
 from AMIFusionLib.registration.poses import rotation_degrees, transformed, translation_by
 from AMIFusionLib.registration.rigid import align_rigidly, alignment_steps
-from AMIFusionLib.registration.similarity import Agreement, normalized_mutual_information
-from AMIFusionLib.registration.simpleitk_images import (
-    ras_matrix,
-    rigid_pose,
-    shrunk,
-    simpleitk_image,
-    unturned,
-    values_at,
-    values_between,
-)
-from AMIFusionLib.volumes.color import luma
-from rigid_motions import rotation_about
+from registration_bench import displacement, moved, points_in_head, real_pairs, slab, target_error
 
 LIBRARY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def head(head_model):
-    """The phantom's volumes on their own grids."""
-    volumes = (head_model.sample(name) for name in ("CT", "MRT1", "MRT2", "PET"))
-    names = ("CT", "T1", "T2", "PET")
-    return {name: SpatialImage(each.array, each.ijk_to_ras, name) for name, each in zip(names, volumes)}
-
-
-@pytest.fixture(scope="module")
-def head_points(head):
-    """(3, n) RAS millimeters of the phantom's head, for target registration errors."""
-    return points_in_head(head["T1"])
-
-
-def points_in_head(image, level=0.1):
-    """RAS millimeters of an image's voxels above a share of its range, thinned out."""
-    copy = working_copy(image)
-    found = np.argwhere(copy.array > level)[::53, ::-1].T
-    return transformed(copy.ijk_to_ras, found)
-
-
-def displacement(seed, center, millimeters=(5, 20), degrees=(3, 15)):
-    """A random rigid motion about a point."""
-    generator = np.random.default_rng(seed)
-    axis, way = (each / np.linalg.norm(each) for each in generator.normal(size=(2, 3)))
-    turn = rotation_about(axis * np.radians(generator.uniform(*degrees)), center)
-    return translation_by(way * generator.uniform(*millimeters)) @ turn
-
-
-def moved(image, matrix):
-    """The same image elsewhere."""
-    return SpatialImage(image.array, matrix @ image.ijk_to_ras, image.name, image.to_gray)
-
-
-def target_error(alignment, displaced, points):
-    """Mean distance of points, displaced and aligned again, from where they were."""
-    return np.linalg.norm(transformed(alignment.matrix @ displaced, points) - points, axis=0).mean()
-
-
-def slab(image, start, stop):
-    """Some slices of an image."""
-    return SpatialImage(image.array[start:stop], image.ijk_to_ras @ translation_by((0, 0, start)), image.name)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +118,6 @@ def test_nan_and_infinities_are_missing_values(head, head_points):
     np.testing.assert_array_equal(array, kept)
 
 
-def test_color_counts_by_what_to_gray_makes_of_it(head):
-    colors = np.repeat(head["CT"].array[..., None], 3, axis=-1)
-    image = SpatialImage(colors, head["CT"].ijk_to_ras, "RGB", lambda rgb: rgb[..., 0])
-    np.testing.assert_array_equal(working_copy(image).array, working_copy(head["CT"]).array)
-
-
 def test_steps_are_short_and_progress_never_falls(head_model):
     """256 x 256 x 94; what the caller's thread does. The limit leaves room for a busy machine."""
     grid = PhantomGrid.centered((94, 256, 256), (0.95, 0.95, 1.7), (0, 0, 15))
@@ -243,25 +174,6 @@ def test_constant_and_empty_images_are_refused(head):
             align_rigidly(head["T1"], SpatialImage(array, np.diag([20.0, 20, 20, 1]), "Flat"))
 
 
-@pytest.mark.parametrize(
-    ("array", "matrix", "message"),
-    [
-        (np.zeros((1, 8, 8)), np.eye(4), "only one slice"),
-        (np.zeros((8, 1, 8)), np.eye(4), "only one slice"),
-        (np.zeros((8, 8)), np.eye(4), "no gray image"),
-        (np.zeros((8, 8, 8, 3)), np.eye(4), "no gray image"),
-        (np.zeros((8, 8, 8), complex), np.eye(4), "no gray image"),
-        (np.zeros((8, 8, 8)), np.eye(3), "no place in space"),
-        (np.zeros((8, 8, 8)), np.diag([1.0, 0, 1, 1]), "no place in space"),
-        (np.zeros((8, 8, 8)), np.full((4, 4), np.nan), "no place in space"),
-    ],
-)
-def test_wrong_inputs_are_refused_with_what_to_do(array, matrix, message):
-    with pytest.raises(RegistrationError, match=message) as caught:
-        SpatialImage(array, matrix, "Odd")
-    assert str(caught.value).startswith("'Odd'") and issubclass(RegistrationError, ValueError)
-
-
 def test_noise_that_shares_nothing_does_not_crash():
     generator = np.random.default_rng(0)
     images = [SpatialImage(generator.random((2, 12, 9)).astype(np.float32), np.eye(4)) for _ in range(2)]
@@ -273,141 +185,6 @@ def test_noise_that_shares_nothing_does_not_crash():
         assert np.isfinite(alignment.matrix).all()
 
 
-SHEARED = np.array([[0.7, 0.1, 0, 3], [0, -1.5, 0.4, -2], [0.2, 0, 2, 5], [0, 0, 0, 1]])
-
-
-def test_simpleitk_has_every_voxel_at_its_place():
-    """Turned, sheared and left-handed; SimpleITK's x and y point left and backward."""
-    array = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
-    image = simpleitk_image(SpatialImage(array, SHEARED))
-    for column, row, plane in ((0, 0, 0), (7, 2, 5), (3, 6, 1)):
-        x, y, z = (SHEARED @ (column, row, plane, 1))[:3]
-        assert image.EvaluateAtPhysicalPoint((-x, -y, z)) == pytest.approx(array[plane, row, column], abs=1e-5)
-
-
-def test_poses_are_those_of_ras():
-    pose = rigid_pose(np.array([10.0, 20, 30]), np.array([1.0, -2, 3]))
-    np.testing.assert_allclose(ras_matrix(pose), translation_by((1, -2, 3)), atol=1e-12)
-    pose.SetRotation((0.0, 0.0, 1.0), math.radians(90))
-    # A quarter turn about superior is the same in RAS: both axes that differ point the other way.
-    expected = translation_by((1, -2, 3)) @ rotation_about(np.radians((0, 0, 90)), np.array((10, 20, 30)))
-    np.testing.assert_allclose(ras_matrix(pose), expected, atol=1e-12)
-    np.testing.assert_allclose(ras_matrix(unturned(pose)), translation_by((1, -2, 3)), atol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(30, 40, 50), (2, 40, 50), (3, 3, 300)])
-@pytest.mark.parametrize("count", [500, 5_000, 100_000])
-def test_places_lie_evenly_between_voxels(shape, count):
-    """A ramp has its own values there, and moved by a pose those of elsewhere, or none outside."""
-    rows, columns = np.indices(shape)[1:]
-    ramp = (rows * 0.01 + columns * 0.02).astype(np.float32)
-    image = simpleitk_image(SpatialImage(ramp, np.diag([2.0, 3, 4, 1])))
-    grid, values = values_between(image, count)
-    assert count / 2.5 <= values.size <= count * 2.5 or min(shape) < 4
-    low, high = (np.quantile(ramp, edge) for edge in (0.1, 0.9))
-    assert np.quantile(values, 0.1) == pytest.approx(low, abs=0.1) and np.quantile(values, 0.9) == pytest.approx(
-        high, abs=0.1
-    )
-    np.testing.assert_allclose(values_at(grid, image, rigid_pose(np.zeros(3), np.zeros(3))), values, atol=1e-5)
-    shifted = values_at(grid, image, rigid_pose(np.zeros(3), np.array([2.0, 0, 0])))
-    columns = -grid.GetOrigin()[0] / 2 + np.arange(grid.GetSize()[0]) * grid.GetSpacing()[0] / 2
-    columns = np.broadcast_to(columns, grid.GetSize()[::-1]).reshape(-1)
-    last = shape[2] - 1
-    assert np.isnan(shifted[columns + 1 > last + 0.5]).all()
-    np.testing.assert_allclose(shifted[columns + 1 <= last], values[columns + 1 <= last] + 0.02, atol=1e-4)
-
-
-def test_shrinking_averages_blocks_in_their_place():
-    array = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
-    image = simpleitk_image(SpatialImage(array, np.diag([1.0, 1, 5, 1])))
-    small = shrunk(image, 4.0, 0.0)
-    assert small.GetSize() == (12, 10, 3) and small.GetSpacing() == (4, 4, 5)
-    assert small.GetPixel(0, 0, 0) == pytest.approx(array[0, :4, :4].mean(), abs=1e-6)
-    assert small.TransformIndexToPhysicalPoint((0, 0, 0)) == pytest.approx((-1.5, -1.5, 0))
-    smooth = shrunk(image, 1.0, 3.0)
-    assert smooth.GetSize() == image.GetSize()
-    assert SimpleITK.GetArrayFromImage(smooth).std() < 0.3 * array.std()
-
-
-def test_working_copy_keeps_every_voxel_in_its_place():
-    """A ramp has its values where the coordinates say, however it is reduced."""
-    matrix = translation_by((3, -2, 5)) @ np.diag([0.5, 0.25, 2, 1])
-    rows, columns = np.indices((13, 43, 21))[1:]
-    image = SpatialImage((rows * 0.25 + columns * 0.5).astype(np.float32), matrix)
-    copy = working_copy(image, voxels=200)
-    assert copy.array.size < 600
-    where = transformed(copy.ijk_to_ras, np.argwhere(np.ones(copy.array.shape))[:, ::-1].T)
-    truth = where[0] - 3 + where[1] + 2
-    inner = (copy.array.reshape(-1) > 0.02) & (copy.array.reshape(-1) < 0.98)
-    slope, offset = np.polyfit(truth[inner], copy.array.reshape(-1)[inner], 1)
-    np.testing.assert_allclose(copy.array.reshape(-1)[inner], (slope * truth + offset)[inner], atol=1e-5)
-    assert len(list(working_copy_steps(image, 200))) >= 1
-
-
-def test_normalized_mutual_information_is_studholme_s():
-    generator = np.random.default_rng(0)
-    first = generator.random(50_000).astype(np.float32)
-    second = (first + generator.normal(0, 0.1, first.size).astype(np.float32)).clip(0, 1)
-    joint = np.histogram2d(first, second, 64, ((0, 1), (0, 1)))[0] / first.size
-    entropies = [-(p[p > 0] * np.log(p[p > 0])).sum() for p in (joint.sum(1), joint.sum(0), joint.ravel())]
-    expected = (entropies[0] + entropies[1]) / entropies[2]
-    assert normalized_mutual_information(first, second) == pytest.approx(expected, abs=1e-3)
-    assert normalized_mutual_information(first, first) == pytest.approx(2)
-    assert normalized_mutual_information(first, generator.permutation(second)) < 1.1
-    assert math.isnan(normalized_mutual_information(first[:50], second[:50]))
-    assert normalized_mutual_information(np.zeros(500, np.float32), np.zeros(500, np.float32)) == 1
-
-
-def test_overlap_is_a_share_of_the_smaller_image():
-    large = SpatialImage(np.zeros((100, 100, 100), np.int16), np.eye(4))
-    small = SpatialImage(np.zeros((20, 20, 20), np.int16), translation_by((90, 40, 40)))
-    for pair in ((large, small), (small, large)):
-        assert overlap(*pair) == pytest.approx(0.48, abs=0.02)
-    assert overlap(large, small, translation_by((-20, 0, 0))) == 1
-    assert overlap(large, moved(small, translation_by((50, 0, 0)))) == 0
-
-
-def test_agreement_falls_with_distance(head):
-    copies = working_copy(head["T1"]), working_copy(head["CT"])
-    agreement = Agreement(*map(simpleitk_image, copies))
-    near, far, apart = (agreement.at(rigid_pose(np.zeros(3), np.array((x, 0.0, 0)))) for x in (0, 6, 5000))
-    assert 1 < far < near < 2 and math.isnan(apart)
-
-
-def test_check_tells_registered_from_displaced(head, head_points):
-    """Measured: a gain of 0.02 where they are right; all of those moved by 8 mm or 8 degrees are found."""
-    center, found = head_points.mean(axis=1), []
-    for pair in (("T1", "CT"), ("T2", "PET"), ("CT", "T2")):
-        reference, moving = (head[name] for name in pair)
-        right = alignment_check(reference, moving)
-        assert right.verdict == OK and right.is_ok and not right.sentence and right.gain_by_turning <= right.gain < 0.05
-        for seed in range(4):
-            for extent in (((8, 8.1), (0, 0.1)), ((0, 0.1), (8, 8.1))):
-                check = alignment_check(reference, moved(moving, displacement(seed, center, *extent)))
-                found.append(check.verdict == LOOK_UNALIGNED)
-    assert np.mean(found) >= 0.95
-    assert "Elastix" in check.sentence and "Align them rigidly" in check.sentence and not check.is_ok
-
-
-@pytest.mark.parametrize("distance", [180, 5000])
-def test_check_says_that_images_hardly_overlap(head, distance):
-    check = alignment_check(head["T1"], moved(head["CT"], translation_by((distance, 0, 0))))
-    assert check.verdict == HARDLY_OVERLAP and "'CT' and 'T1' hardly overlap" in check.sentence
-    assert math.isnan(check.gain)
-
-
-def test_nothing_but_air_in_common_is_said():
-    """Two cubes that share half of their space, but what one of them shows is in its other half."""
-    ramp = np.indices((40, 40, 40)).sum(axis=0).astype(np.float32)
-    shown = np.where(np.indices((40, 40, 40))[2] >= 35, ramp, 0)
-    images = SpatialImage(ramp, np.eye(4), "Ramp"), SpatialImage(shown, translation_by((20, 0, 0)), "Half")
-    check = alignment_check(*images)
-    assert check.verdict == TOO_LITTLE and "Look at them in the slice views" in check.sentence and not check.is_ok
-    assert math.isnan(check.gain) and check.overlap == pytest.approx(19 / 39, abs=0.02)
-    alignment = align_rigidly(*images)
-    assert not alignment.is_better and (alignment.matrix == np.eye(4)).all()
-
-
 def test_package_loads_simpleitk_late_and_nothing_of_a_scene():
     """SimpleITK takes a fifth of a second to load, which the thread does."""
     program = (
@@ -416,35 +193,6 @@ def test_package_loads_simpleitk_late_and_nothing_of_a_scene():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=LIBRARY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def real_pairs(folder, kind):
-    """Registered pairs of the data folder, MR first."""
-    with open(folder / "manifest.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["pair"] == kind]
-    return [[load(folder / row[column]) for column in ("mri", "functional_or_ct")] for row in rows]
-
-
-def load(path):
-    """A NRRD file; color counts by its luma."""
-    image = SimpleITK.ReadImage(str(path))
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    array = SimpleITK.GetArrayFromImage(image)
-    to_gray = luma if array.ndim == 4 else None
-    return SpatialImage(array, np.diag([-1.0, -1, 1, 1]) @ matrix, path.stem, to_gray)
-
-
-@pytest.mark.parametrize("kind", ["ct-mri", "pet-mri", "spect-mri"])
-def test_check_of_real_pairs(wholebrain, kind):
-    """Registered to about a slice, which is 5 mm of nominal spacing; see the benchmark for all figures."""
-    found = []
-    for seed, (reference, moving) in enumerate(real_pairs(wholebrain, kind)):
-        assert alignment_check(reference, moving).is_ok, reference.name
-        displaced = displacement(seed, moving.center, (8, 20), (8, 15) if seed % 2 else (0, 0.1))
-        found.append(not alignment_check(reference, moved(moving, displaced)).is_ok)
-    assert np.mean(found) >= 0.95
 
 
 def test_real_pet_comes_back_to_the_place_it_is_aligned_to(wholebrain):
