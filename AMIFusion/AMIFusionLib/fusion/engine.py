@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -76,6 +77,7 @@ class FusionEngine:
         self._step_seconds = step_seconds
         self._largest_batch = 1
         self._seconds_per_slice: float | None = None
+        self._clock = _Clock()
         self._recovering(lambda: self._network.to(self.device))
 
     def fuse(
@@ -85,8 +87,9 @@ class FusionEngine:
     ) -> Iterator[int]:  # fmt: skip
         """Fuse all slices, yielding after each step how many are done.
 
-        The generator may be closed at any point; slices already written stay written. When a GPU's memory runs out
-        the batch is halved, then the CPU takes over.
+        A slice that takes the CPU longer than a step is paused between the network's layers. The generator may be
+        closed at any point; slices already written stay written. When a GPU's memory runs out the batch is halved, then
+        the CPU takes over.
 
         Args:
             read: gives slices of both sources.
@@ -106,13 +109,13 @@ class FusionEngine:
         done = 0
         while done < count:
             stop = min(count, done + self._slices_in_a_step())
-            started = time.perf_counter()
+            self._clock = _Clock()
             sources = [_scaled(source, gain) for source, gain in zip(read(done, stop), gains)]
             shifts = [mark_shift(index, shape, spacing, mark_senses) for index in range(done, stop)]
             marks = self._recovering(partial(self._marks, shifts, (height, width), spacing[1:]))
-            fused = self._fuse_in_memory(*sources, marks)
+            fused = yield from self._fuse_in_memory(done, *sources, marks)
             write(done, fused[:, 0].numpy())
-            self._seconds_per_slice = (time.perf_counter() - started) / (stop - done)
+            self._seconds_per_slice = self._clock.worked() / (stop - done)
             done = stop
             yield done
 
@@ -140,14 +143,31 @@ class FusionEngine:
         fitting = max(1, int(self._step_seconds / self._seconds_per_slice))
         return fitting if self.device.type == "cpu" else min(fitting, self._largest_batch)
 
-    def _fuse_in_memory(self, *images: Tensor) -> Tensor:
-        """Fuse a step's slices, with their marks, in batches, smaller ones if memory runs out."""
+    def _fuse_in_memory(self, done: int, *images: Tensor) -> Generator[int, None, Tensor]:
+        """Fuse some slices, with their marks, in batches, smaller ones if memory runs out; pauses yield ``done``."""
         fused = []
         while len(images[0]):
-            done = self._recovering(partial(self._fuse_first_batch, *images))
-            fused.append(done)
-            images = tuple(image[len(done) :] for image in images)
+            if self.device.type == "cpu":
+                part = yield from self._run_in_steps(done, *(image[:1] for image in images))
+            else:
+                part = self._recovering(partial(self._fuse_first_batch, *images))
+            fused.append(part)
+            images = tuple(image[len(part) :] for image in images)
         return torch.cat(fused)
+
+    def _run_in_steps(self, done: int, first: Tensor, second: Tensor, marks: Tensor) -> Generator[int, None, Tensor]:
+        """One slice on the CPU, with a pause wherever it has taken a step's time."""
+        steps = self._network.forward_steps(first, second, marks)
+        while True:
+            # Not across the pauses, in which others work.
+            with torch.inference_mode():
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    return end.value
+            if self._clock.since_pause() > self._step_seconds:
+                with self._clock.paused():
+                    yield done
 
     def _fuse_first_batch(self, *images: Tensor) -> Tensor:
         """As many of the slices as now go through the network at once."""
@@ -182,6 +202,28 @@ class FusionEngine:
         if free is None:
             return 1 if self.device.type == "cpu" else 8
         return max(1, int(free * _MEMORY_SHARE / (height * width * _BYTES_PER_PIXEL)))
+
+
+class _Clock:
+    """Times work that pauses."""
+
+    def __init__(self) -> None:
+        self._begun, self._worked = time.perf_counter(), 0.0
+
+    def since_pause(self) -> float:
+        """Seconds since the last pause, or since the beginning."""
+        return time.perf_counter() - self._begun
+
+    def worked(self) -> float:
+        """Seconds of work, pauses left out."""
+        return self._worked + self.since_pause()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """A pause."""
+        self._worked = self.worked()
+        yield
+        self._begun = time.perf_counter()
 
 
 def _scaled(slices: np.ndarray, gain: float) -> Tensor:

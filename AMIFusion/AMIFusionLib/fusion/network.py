@@ -8,7 +8,7 @@ what makes the clean result is not there until a license opens it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -70,13 +70,26 @@ class AuthorizableFusionNetwork(nn.Module):
         Returns:
             (n, 1, h, w) in 0..1 (not limited to that range in training mode, where clamping would stop gradients).
         """
+        steps = self.forward_steps(first, second, mark)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
+        """``forward`` with a pause after each block, for callers with an event loop that large slices would hold up."""
         height, width = first.shape[-2:]
         stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
         stacked = functional.pad(stacked, (0, -width % self.scale, 0, -height % self.scale), mode="reflect")
         # Channels last: on a CPU these convolutions then take two thirds of the time.
         blocks = functional.pixel_unshuffle(stacked, self.scale).contiguous(memory_format=torch.channels_last)
-        prediction = self.head(self.body(functional.relu(self.stem(blocks))))
-        prediction = functional.pixel_shuffle(prediction, self.scale)[..., :height, :width]
+        features = functional.relu(self.stem(blocks))
+        for block in self.body:
+            yield
+            features = block(features)
+        yield
+        prediction = functional.pixel_shuffle(self.head(features), self.scale)[..., :height, :width]
         # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
         prediction = prediction.to(first.dtype)
         weight, residual = torch.sigmoid(prediction[:, :1]), prediction[:, 1:]

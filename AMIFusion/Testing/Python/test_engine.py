@@ -1,5 +1,7 @@
 """The engine: the same voxels in any number of steps, recovery from lack of memory, clean ends."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -51,11 +53,12 @@ def test_one_step_or_many_give_the_same_voxels(step_seconds):
     done = volumes.fuse(FusionEngine(new_network(), "cpu", step_seconds=step_seconds))
     np.testing.assert_array_equal(volumes.result, reference.result)
     assert np.isfinite(volumes.result).all()
-    assert done[-1] == 23 and done == sorted(set(done))
+    assert done[-1] == 23 and done == sorted(done)
     if step_seconds < 1e-6:
         assert volumes.writes == [1] * 23
+        assert len(done) == 3 * 23, "each slice was paused before and after the only block of layers"
     elif step_seconds > 1:
-        assert volumes.writes == [1, 22]
+        assert volumes.writes == [1, 22] and done == [1, 23]
 
 
 def test_result_is_what_the_network_gives():
@@ -72,10 +75,23 @@ def test_result_is_what_the_network_gives():
 def test_closed_generator_stops_work():
     volumes = Volumes()
     steps = FusionEngine(new_network(), "cpu", step_seconds=1e-9).fuse(volumes.read, volumes.write, volumes.shape)
-    assert next(steps) == 1
+    assert next(steps) == 0, "within the first slice"
+    while next(steps) < 1:
+        pass
+    assert next(steps) == 1, "within the second"
     steps.close()
     assert volumes.writes == [1]
     assert np.isnan(volumes.result[1:]).all()
+
+
+def test_pauses_leave_torch_as_they_found_it_and_are_not_work():
+    """Whoever works in a pause may need gradients, and however long it takes, slices are not slower for it."""
+    volumes = Volumes((6, 64, 64))
+    engine = FusionEngine(new_network(), "cpu", step_seconds=1e-9)
+    for _done in engine.fuse(volumes.read, volumes.write, volumes.shape):
+        assert not torch.is_inference_mode_enabled()
+        time.sleep(0.05)
+    assert engine._seconds_per_slice < 0.05
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 40), (5, 40, 7), (1, 1, 1)])
@@ -145,7 +161,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
     def broken(*_):
         raise RuntimeError("shape mismatch")
 
-    monkeypatch.setattr(engine, "_run_network", broken)
+    monkeypatch.setattr(engine, "_run_in_steps", broken)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         volumes.fuse(engine)
 

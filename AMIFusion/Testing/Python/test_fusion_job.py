@@ -92,7 +92,7 @@ def test_nodes_in_scene_after_cancel_and_failure(monkeypatch, pair, model, scene
     steps.close()
     assert job.node is None and scene.GetNumberOfNodes() == count
     job = FusionJob(*pair, model, authorize(model, None))
-    monkeypatch.setattr(job._engine, "_run_network", lambda *_: 1 / 0)
+    monkeypatch.setattr(job._engine, "_run_in_steps", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         job.run()
     assert scene.GetNumberOfNodes() == count
