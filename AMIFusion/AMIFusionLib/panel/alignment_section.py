@@ -43,6 +43,7 @@ class AlignmentSection:
         self._checked_pair: tuple = (None, None)
         self._checked_states: tuple = ()
         self._is_ready = False
+        self._said_before = ""
         self._job: AlignmentJob | None = None
         self._aligning = FusionRunner(schedule, self)
         self._checking = FusionRunner(schedule, _CheckListener(self._on_verdict, self._say))
@@ -94,8 +95,9 @@ class AlignmentSection:
 
     def cancel(self) -> None:
         """End an alignment or a check at once."""
-        self._checking.cancel()
+        # An alignment that ends looks at how the volumes lie.
         self._aligning.cancel()
+        self._checking.cancel()
 
     def close(self) -> None:
         """End everything and forget the volumes."""
@@ -114,18 +116,15 @@ class AlignmentSection:
         job, self._job = self._job, None
         sentence = _job_sentence(job) if job is not None else ""
         self._checked_states = _states(self._pair())
-        self._end()
-        self._say(sentence)
+        self._end(sentence)
 
     def on_failed(self, error: Exception) -> None:
         """Say why there is no alignment."""
-        self._end()
-        self._say(_sentence(error))
+        self._end(_sentence(error))
 
     def on_canceled(self) -> None:
         """Say that nothing was moved."""
-        self._end()
-        self._say(_("Canceled. Nothing was moved."))
+        self._end(_("Canceled. Nothing was moved."))
 
     def _on_align(self) -> None:
         if self.is_running:
@@ -148,8 +147,10 @@ class AlignmentSection:
     def _on_check(self) -> None:
         self._check(quietly=False)
 
-    def _check(self, quietly: bool) -> None:
+    def _check(self, quietly: bool, said_before: str = "") -> None:
+        """Look at how the volumes lie; a warning is put after what was said before, which stays where all is well."""
         self._checking.cancel()
+        self._said_before = said_before
         reference, moving = self._pair()
         self._checking.start(_CheckJob(reference, moving, quietly))
 
@@ -158,9 +159,10 @@ class AlignmentSection:
 
         moving = _aligned(self._pair())
         if moving is not None and undo_alignment(moving):
-            self._say(_("'{name}' lies as it did before.").format(name=moving.GetName()))
+            sentence = _("'{name}' lies as it did before.").format(name=moving.GetName())
+            self._say(sentence)
             self._checked_states = _states(self._pair())
-            self._check(quietly=True)
+            self._check(quietly=True, said_before=sentence)
         self._changed()
 
     def _pair(self) -> tuple:
@@ -168,15 +170,20 @@ class AlignmentSection:
         return (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
 
     def _on_verdict(self, sentence: str, is_warning: bool) -> None:
-        self._say(sentence)
+        shown = f"⚠ {sentence}" if is_warning else sentence
+        self._say(" ".join(part for part in (self._said_before, shown) if part))
         if is_warning:
             # The section may be closed, and a warning that nobody sees is none.
             self._ui.alignmentCollapsibleButton.collapsed = False
 
-    def _end(self) -> None:
+    def _end(self, sentence: str) -> None:
+        """Say how the alignment ended, and look at how the volumes lie now: what a check had warned of may still be."""
         self._job = None
         self._ui.alignmentProgressBar.setVisible(False)
         self._changed()
+        self._say(sentence)
+        if self._is_ready:
+            self._check(quietly=True, said_before=sentence)
 
     def _show_progress(self, progress: Any) -> None:
         self._ui.alignmentProgressBar.setValue(round(_PROGRESS_MAXIMUM * progress.fraction))

@@ -205,7 +205,7 @@ class FusionPanel:
         is_busy = self._run.is_running or self._alignment.is_running
         if is_busy:
             self._preview.pause()
-        self._volumes.update(parameters, is_blocked=self._run.is_running)
+        self._volumes.update(parameters, is_blocked=is_busy)
         self._fusion.update(parameters, is_blocked=self._run.is_running)
         self._license.update(parameters)
         self._result.update(parameters)

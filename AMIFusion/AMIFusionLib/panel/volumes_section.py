@@ -48,7 +48,7 @@ class VolumesSection:
 
         Args:
             parameters: AMIFusionParameterNode, or None while there is none.
-            is_blocked: whether a fusion is under way, which keeps to the volumes that it was begun with.
+            is_blocked: whether a fusion or an alignment is under way, which keeps to the volumes it was begun with.
         """
         self._parameters = parameters
         pair = _selected(parameters)

@@ -31,9 +31,6 @@ and 0.022; the head phantom's pairs at most 0.014. benchmarks/align.py counts ho
 _BINS = 32
 """Of the histograms by which places are compared, at coarse resolutions."""
 
-_LEAST_INFORMATION = 1e-3
-"""Normalized mutual information above 1 below which images tell nothing of each other."""
-
 OK, HARDLY_OVERLAP, LOOK_UNALIGNED, TOO_LITTLE = "ok", "hardly overlap", "look unaligned", "too little"
 
 _NAN = float("nan")
@@ -119,14 +116,17 @@ def _check(
     reference: SpatialImage, moving: SpatialImage, shared: float, seed: int, worker: Worker[None, AlignmentCheck]
 ) -> AlignmentCheck:
     """What the thread does with two working copies."""
-    # Loaded here, because SimpleITK takes a moment that the caller's event loop must not stand still for.
+    # Loaded here: SimpleITK takes a moment, most of which the caller's event loop need not stand still for.
     from .search import CHECKED_LEVELS, PoseSearch
-    from .similarity import Agreement
+    from .similarity import LEAST_AGREEMENT, LEAST_VOXELS, Agreement
     from .simpleitk_images import ras_matrix
 
     fixed, other, _start = by_size(reference, moving, np.eye(4))
     searched = PoseSearch(fixed, other, np.zeros(3), seed)
-    found = Agreement(*searched.images).at(searched.pose), shared
+    agreement = Agreement(*searched.images)
+    found = agreement.at(searched.pose), shared
+    if min(reference.array.size, moving.array.size) < LEAST_VOXELS:
+        return _untold(reference, moving, found)
     gains = []
     for level in CHECKED_LEVELS:
         images = searched.at(level)
@@ -135,24 +135,23 @@ def _check(
         except NoCommonSpaceError:
             return _untold(reference, moving, found)
         worker.check()
-        gained = _gains(searched.pose, Agreement(images[0], images[1], bins=_BINS))
-        if gained is None:
-            return _untold(reference, moving, found)
-        gains.append(gained)
+        gains.append(_gains(searched.pose, Agreement(images[0], images[1], bins=_BINS)))
+    if not agreement.at(searched.pose) >= LEAST_AGREEMENT:
+        return _untold(reference, moving, found)
     motion = by_size(reference, moving, ras_matrix(searched.pose))[2]
     return _judged(reference, moving, found, gains, motion)
 
 
-def _gains(pose: VersorRigid3DTransform, agreement: Agreement) -> tuple[float, float] | None:
+def _gains(pose: VersorRigid3DTransform, agreement: Agreement) -> tuple[float, float]:
     """What a pose has over the present place, and over the same pose without its rotation.
 
-    They are shares of the agreement at the pose; None where there is none.
+    They are shares of the agreement at the pose.
     """
     from .simpleitk_images import unturned
 
     reached, without, present = (agreement.at(each) - 1 for each in (pose, unturned(pose), type(pose)()))
-    if not reached >= _LEAST_INFORMATION:
-        return None
+    if not reached > 0:
+        return 0.0, 0.0
     gain = max(0.0, (reached - present) / reached)
     # Where the shift alone would be a loss, turning adds no more than both together.
     return gain, min(gain, max(0.0, (reached - without) / reached))

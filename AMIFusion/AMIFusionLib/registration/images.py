@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,10 @@ _CLIPPED_PERCENTILES = (0.5, 99.5)
 """Of the working copy: metal and spikes would leave all tissue in a few bins of a histogram."""
 
 _PERCENTILE_SAMPLE = 200_000
+
+_FILL_SHARE, _FILL_DISTANCE, _FILL_SAMPLE = 0.005, 4.0, 64
+"""Share of voxels from which an extreme value may be a fill; how many times as far from all others as they are spread;
+along how many planes of each axis it is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +113,13 @@ def working_copy_steps(image: SpatialImage, voxels: int = WORKING_VOXELS) -> Gen
     """
     wanted = (image.cubic_millimeters / voxels) ** (1 / 3)
     factors = np.clip(np.rint(wanted / image.spacing).astype(int), 1, image.size // 2)[::-1]
-    shape = tuple(int(count) for count in np.array(image.array.shape[:3]) // factors)
-    reduced = np.empty(shape, np.float32)
-    step = max(1, _SLAB_VOXELS // int(factors[0] * np.prod(image.array.shape[1:3])))
-    for start in range(0, shape[0], step):
-        stop = min(start + step, shape[0])
-        slab = image.array[start * factors[0] : stop * factors[0]]
-        reduced[start:stop] = _averaged(slab if image.to_gray is None else image.to_gray(slab), factors)
-        yield stop / shape[0]
+    reduced = np.empty(tuple(int(count) for count in np.array(image.array.shape[:3]) // factors), np.float32)
+    fills = [] if image.to_gray is not None else _fill_values(image.array)
+    parts = _parts(reduced.shape, factors, image.array.shape[2])
+    for done, (slices, rows) in enumerate(parts):
+        slab = image.array[_scaled(slices, factors[0]), _scaled(rows, factors[1])]
+        reduced[slices, rows] = _averaged(slab if image.to_gray is None else image.to_gray(slab), factors, fills)
+        yield (done + 1) / len(parts)
     _scale_to_one(reduced, image.name)
     return SpatialImage(reduced, image.ijk_to_ras @ _index_of_reduced(factors), image.name)
 
@@ -131,11 +134,52 @@ def working_copy(image: SpatialImage, voxels: int = WORKING_VOXELS) -> SpatialIm
             return end.value
 
 
-def _averaged(array: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Means of blocks of finite values, NaN where there is none; incomplete blocks at the far ends are left out."""
+def _parts(shape: tuple[int, ...], factors: np.ndarray, columns: int) -> list[tuple[slice, slice]]:
+    """Slices and rows of a reduced image to make in one go: many thin slices, or a few rows of a large one."""
+    block = int(factors[0] * factors[1] * columns)
+    rows = min(shape[1], max(1, _SLAB_VOXELS // block))
+    slices = max(1, _SLAB_VOXELS // (block * shape[1])) if rows == shape[1] else 1
+    return [
+        (slice(first, min(first + slices, shape[0])), slice(row, min(row + rows, shape[1])))
+        for first in range(0, shape[0], slices)
+        for row in range(0, shape[1], rows)
+    ]
+
+
+def _scaled(part: slice, factor: int) -> slice:
+    return slice(part.start * factor, part.stop * factor)
+
+
+def _fill_values(array: np.ndarray) -> list[float]:
+    """The values that only say that nothing was measured, such as -32768 outside of a scanner's circle.
+
+    They are the least or the greatest of all, of more voxels than metal ever has, and far from all others: taken for
+    tissue, they would leave the others in one bin of a histogram. Air, next to tissue in value, is none.
+    """
+    steps = [max(1, round(count / _FILL_SAMPLE)) for count in array.shape]
+    sample = array[:: steps[0], :: steps[1], :: steps[2]].astype(np.float64).ravel()
+    sample = sample[np.isfinite(sample)]
+    found = []
+    for extreme in (sample.min(), sample.max()) if sample.size else ():
+        rest = sample[sample != extreme]
+        if not 0 < rest.size < (1 - _FILL_SHARE) * sample.size:
+            continue
+        low, high = np.percentile(rest, _CLIPPED_PERCENTILES)
+        if high > low and max(low - extreme, extreme - high) > _FILL_DISTANCE * (high - low):
+            found.append(float(extreme))
+    return found
+
+
+def _averaged(array: np.ndarray, factors: np.ndarray, fills: Sequence[float] = ()) -> np.ndarray:
+    """Means of blocks of values that are finite and no fill, NaN where there is none.
+
+    Incomplete blocks at the far ends are left out.
+    """
     counts = np.array(array.shape) // factors
     values = array[tuple(slice(0, count * factor) for count, factor in zip(counts, factors))].astype(np.float32)
     is_finite = np.isfinite(values)
+    for fill in fills:
+        is_finite &= values != np.float32(fill)
     if is_finite.all():
         return _block_sums(values, factors) / np.float32(np.prod(factors))
     values[~is_finite] = 0

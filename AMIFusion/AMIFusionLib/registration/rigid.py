@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import NoCommonSpaceError
+from .errors import NoCommonSpaceError, TooLittleInCommonError
 from .images import SpatialImage, working_copy_steps
 from .overlap import HARDLY_OVERLAPPING, by_size, overlap
 from .poses import rotation_degrees, transformed, translation_by
@@ -74,7 +74,7 @@ def alignment_steps(
     SimpleITK climbs mutual information from coarse to fine in a thread, beginning where the images lie in space; where
     they hardly overlap there, beginning with their middles put together. The same images and seed give the same result.
     The images are read by the caller's own thread, before the search begins, and there is no file, so that the
-    generator may be closed at any time: the thread then soon ends by itself.
+    generator may be closed at any time: the thread then ends by itself, once it is given Python's interpreter lock.
 
     Args:
         reference: the image that stays.
@@ -82,7 +82,7 @@ def alignment_steps(
         seed: of the random points at which the images are compared.
 
     Yields:
-        Progress, every 20 ms or sooner.
+        Progress, after 20 ms or sooner.
 
     Returns:
         The alignment; of a start that nothing is better than, the start itself.
@@ -90,6 +90,7 @@ def alignment_steps(
     Raises:
         UnsuitableImageError: an image has the same value everywhere.
         NoCommonSpaceError: the images lost each other.
+        TooLittleInCommonError: the images tell hardly anything of each other, even at the best place found.
     """
     first = yield from _read(reference, 0)
     second = yield from _read(moving, 1)
@@ -128,11 +129,13 @@ def _align(
     reference: SpatialImage, moving: SpatialImage, seed: int, worker: Worker[AlignmentProgress, RigidAlignment]
 ) -> RigidAlignment:
     """What the thread does with two working copies."""
-    # Loaded here, because SimpleITK takes a moment that the caller's event loop must not stand still for.
+    # Loaded here: SimpleITK takes a moment, most of which the caller's event loop need not stand still for.
     from .search import PoseSearch
-    from .similarity import Agreement
+    from .similarity import LEAST_AGREEMENT, LEAST_VOXELS, Agreement
     from .simpleitk_images import ras_matrix
 
+    if min(reference.array.size, moving.array.size) < LEAST_VOXELS:
+        raise TooLittleInCommonError.of(moving.name, reference.name)
     is_apart = overlap(reference, moving) < HARDLY_OVERLAPPING
     start = translation_by(reference.center - moving.center) if is_apart else np.eye(4)
     fixed, other, pose = by_size(reference, moving, start)
@@ -143,6 +146,9 @@ def _align(
     after = agreement.at(searched.pose)
     if np.isnan(after):
         raise NoCommonSpaceError.of(moving.name, reference.name)
+    if max(before if before == before else 0.0, after) < LEAST_AGREEMENT:
+        # It is better by chance, wherever it is.
+        raise TooLittleInCommonError.of(moving.name, reference.name)
     motion = by_size(reference, moving, ras_matrix(searched.pose))[2]
     if after <= before:
         motion, after = np.eye(4), before

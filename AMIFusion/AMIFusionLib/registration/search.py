@@ -21,6 +21,9 @@ default, 2 of 8 alignments of CT to MR ended 0.5 to 2 mm away, with 0.8 all with
 _LEAST_GRADIENT = 1e-12
 """Never reached: the steps' length ends a search."""
 
+_SIGNS_OF_LOSS = ("map outside", "mapped to outside", "more overlap", "Zero-valued spacing")
+"""In what ITK's metric says where hardly a sample lies within the moving image, or one image has one value there."""
+
 _TURNED_SHARE = 0.5
 """Of the root mean square distance of the fixed image's voxels from its middle: what a radian moves the image by."""
 
@@ -107,6 +110,8 @@ class PoseSearch:
         try:
             method.Execute(*images)
         except RuntimeError as error:
+            if not any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+                raise
             raise NoCommonSpaceError.of(*self._names) from error
         finally:
             # The command holds the method, which holds the command.

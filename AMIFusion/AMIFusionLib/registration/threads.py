@@ -68,7 +68,8 @@ class Worker(threading.Thread, Generic[P, T]):
     def steps(self) -> Generator[P, None, T]:
         """Start, and wait a short while at a time.
 
-        A generator closed earlier does not wait for the thread, which ends by itself where it looks next.
+        A generator closed earlier does not wait for the thread, which ends by itself where it looks next, once it is
+        given Python's interpreter lock.
 
         Yields:
             What was told last.

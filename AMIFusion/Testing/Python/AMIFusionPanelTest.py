@@ -245,6 +245,13 @@ class AMIFusionPanelTest(unittest.TestCase):
         moving.SetOrigin(*origin)
         self.ui.referenceSelector.setCurrentNode(nodes["MRT1"])
         self.ui.movingSelector.setCurrentNode(moving)
+        self.wait(lambda: "look unaligned" in self.ui.alignmentStatusLabel.text)
+        self.ui.alignButton.click()
+        self.assertFalse(self.ui.movingSelector.enabled or self.ui.swapButton.enabled)
+        self.ui.alignButton.click()
+        self.assertIn("Canceled. Nothing was moved.", self.ui.alignmentStatusLabel.text)
+        self.wait(lambda: "look unaligned" in self.ui.alignmentStatusLabel.text)
+        self.assertTrue(self.ui.movingSelector.enabled)
         self.ui.alignButton.click()
         self.wait(lambda: not self.panel.is_busy)
         found = slicer.util.arrayFromTransformMatrix(moving.GetParentTransformNode())[:3, 3]

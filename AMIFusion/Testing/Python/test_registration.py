@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from AMIFusionLib.phantom import PhantomGrid
 from AMIFusionLib.registration.check import (
     alignment_check_steps,
 )
-from AMIFusionLib.registration.errors import NoCommonSpaceError, UnsuitableImageError
+from AMIFusionLib.registration.errors import RegistrationError, TooLittleInCommonError, UnsuitableImageError
 from AMIFusionLib.registration.images import SpatialImage
 from AMIFusionLib.registration.poses import rotation_degrees, transformed, translation_by
 from AMIFusionLib.registration.rigid import align_rigidly, alignment_steps
@@ -174,15 +175,47 @@ def test_constant_and_empty_images_are_refused(head):
             align_rigidly(head["T1"], SpatialImage(array, np.diag([20.0, 20, 20, 1]), "Flat"))
 
 
-def test_noise_that_shares_nothing_does_not_crash():
+@pytest.mark.parametrize("shape", [(2, 12, 9), (5, 5, 5), (40, 50, 60)])
+def test_images_that_share_nothing_are_not_moved(shape):
+    """Some place is always the best; what is better by chance is no alignment."""
     generator = np.random.default_rng(0)
-    images = [SpatialImage(generator.random((2, 12, 9)).astype(np.float32), np.eye(4)) for _ in range(2)]
-    try:
-        alignment = align_rigidly(*images)
-    except NoCommonSpaceError as error:
-        assert "Landmark Registration" in str(error)
+    images = [SpatialImage(generator.random(shape).astype(np.float32), np.eye(4), name) for name in ("One", "Other")]
+    with pytest.raises(TooLittleInCommonError, match="'Other' and 'One' have too little in common.*Transforms"):
+        align_rigidly(*images)
+
+
+def test_unrelated_bodies_are_not_moved(head):
+    """Nor is a head onto soft blobs somewhere else, which hardly overlap with it at first."""
+    generator = np.random.default_rng(1)
+    noise = SimpleITK.GetImageFromArray(generator.random((40, 50, 60)).astype(np.float32))
+    array = SimpleITK.GetArrayFromImage(SimpleITK.DiscreteGaussian(noise, 4.0))
+    blobs = SpatialImage(array, translation_by((0, 700, 0)) @ np.diag([3.0, 3, 3, 1]), "Blobs")
+    with pytest.raises(RegistrationError, match="too little"):
+        align_rigidly(head["T1"], blobs)
+
+
+@pytest.mark.parametrize("fill", [-32768, 32767])
+@pytest.mark.parametrize("where", ["circle", "slice"])
+def test_fill_values_are_missing_values(head, head_points, fill, where):
+    """Outside of a scanner's circle, or a slice that was not measured; taken for tissue they ended 10 mm away."""
+    array = head["CT"].array.astype(np.int16)
+    rows, columns = np.indices(array.shape[1:]) - np.array(array.shape[1:])[:, None, None] / 2
+    if where == "circle":
+        array[:, np.hypot(rows, columns) > 0.48 * min(array.shape[1:])] = fill
     else:
-        assert np.isfinite(alignment.matrix).all()
+        array[0] = fill
+    displaced = displacement(3, head_points.mean(axis=1), (9, 10), (6, 7))
+    alignment = align_rigidly(head["T1"], moved(SpatialImage(array, head["CT"].ijk_to_ras, "CT"), displaced))
+    assert target_error(alignment, displaced, head_points) < 0.6
+
+
+def test_other_errors_of_the_search_are_not_taken_for_lost_images(head, monkeypatch):
+    def broken(self, fixed, level):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("AMIFusionLib.registration.search.PoseSearch._method", broken)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        align_rigidly(head["T1"], head["CT"])
 
 
 def test_package_loads_simpleitk_late_and_nothing_of_a_scene():

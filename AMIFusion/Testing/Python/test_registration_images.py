@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from AMIFusionLib.registration.errors import RegistrationError
-from AMIFusionLib.registration.images import SpatialImage, working_copy, working_copy_steps
+from AMIFusionLib.registration.images import SpatialImage, _fill_values, working_copy, working_copy_steps
 from AMIFusionLib.registration.overlap import overlap
 from AMIFusionLib.registration.poses import transformed, translation_by
 from AMIFusionLib.registration.similarity import Agreement, normalized_mutual_information
@@ -145,3 +145,31 @@ def test_wrong_inputs_are_refused_with_what_to_do(array, matrix, message):
     with pytest.raises(RegistrationError, match=message) as caught:
         SpatialImage(array, matrix, "Odd")
     assert str(caught.value).startswith("'Odd'") and issubclass(RegistrationError, ValueError)
+
+
+def test_large_slices_are_read_in_parts():
+    """So that no part takes long; the copy is that of one part."""
+    array = np.random.default_rng(0).random((4, 1500, 1200)).astype(np.float32)
+    image = SpatialImage(array, np.diag([0.2, 0.2, 4.0, 1.0]))
+    shares = list(working_copy_steps(image, 50_000))
+    assert len(shares) > 8 and shares == sorted(shares) and shares[-1] == 1
+    copy = working_copy(image, 50_000)
+    factor = round(copy.spacing[0] / 0.2)
+    low, high = array[:, : copy.array.shape[1] * factor, : copy.array.shape[2] * factor], copy.array
+    means = low.reshape(4, copy.array.shape[1], factor, copy.array.shape[2], factor).mean(axis=(2, 4))
+    assert np.corrcoef(means.ravel(), high.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("values", "is_fill"),
+    [
+        ((-32768, (-1000, 1500)), True), ((3e38, (0, 500)), True), ((0, (300, 500)), False),
+        ((-1024, (-1000, 1500)), False), ((0, (1, 1)), False),
+    ],
+)  # fmt: skip
+def test_air_is_no_fill(values, is_fill):
+    """Nor is a mask's ground; but what lies far from all that is measured is."""
+    extreme, (low, high) = values
+    array = np.linspace(low, high, 8_000).reshape(20, 20, 20).astype(np.float32)
+    array[:4] = extreme
+    assert bool(_fill_values(array)) == is_fill
