@@ -205,7 +205,8 @@ def main() -> None:
     parts = [
         f"The head phantom's volumes on their own grids, displaced at random by up to 20 mm and 15 degrees, "
         f"{arguments.count} times each; {machine(1)}, SimpleITK {_version()}. Errors are means over the head's voxels. "
-        "A step's length is the time that it keeps the event loop's thread busy. Beside it, for "
+        "A step's length is how long it keeps the event loop's thread at work; what a timer feels is measured by "
+        "panel.py. Beside it, for "
         f"{arguments.yardstick} of the displacements, SimpleITK's registration with the settings of its own examples.",
         accuracy(volumes, arguments.count, arguments.yardstick),
         large(model),

@@ -1,4 +1,4 @@
-"""How long the panel does not answer while it fuses, and how soon it is ready after Cancel.
+"""How long the panel does not answer while it fuses or aligns, and how soon it is ready after Cancel.
 
     PYTHONPATH=AMIFusion:AMIFusion/Testing/Python python benchmarks/panel.py [--out docs/benchmarks.md]
 
@@ -26,10 +26,12 @@ from measuring import machine, parser_of_rounds, write_part  # noqa: E402
 
 MODULE_FILE = Path(__file__).resolve().parents[1] / "AMIFusion" / "AMIFusion.py"
 LARGE_SIZE, LARGE_SLICES = 2 * SIZE, 24
-FUSING, CANCELING, FUSING_LARGE, AT_ONCE = (
+FUSING, CANCELING, FUSING_LARGE, ALIGNING, CHECKING, AT_ONCE = (
     "fusing with the panel's button",
     "fusing, and canceling half-way",
     f"fusing {LARGE_SLICES} slices of {LARGE_SIZE} x {LARGE_SIZE}",
+    "aligning with the panel's button, the check after it, and undoing it",
+    "checking the alignment",
     "alternative: the first fusion in one call",
 )
 
@@ -90,6 +92,19 @@ class Desk:
         self.fuse()
         self._select(self.reference, self.moving)
 
+    def align(self) -> None:
+        """Press the button, wait for the result and the verdict on it, and take it back."""
+        self.ui.alignButton.click()
+        turn_until(lambda: not self._panel.is_busy)
+        self._wait_for_the_check()
+        self.ui.undoAlignmentButton.click()
+        self._wait_for_the_check()
+
+    def check(self) -> None:
+        """Press the button, and wait for the verdict."""
+        self.ui.checkAlignmentButton.click()
+        self._wait_for_the_check()
+
     def fuse_at_once(self) -> None:
         """What blocks: a script's call."""
         self._logic.fuse(self.reference, self.moving, license=self._logic.evaluationLicense())
@@ -99,8 +114,11 @@ class Desk:
         self.ui.referenceSelector.setCurrentNode(reference)
         self.ui.movingSelector.setCurrentNode(moving)
         turn_until(lambda: self.ui.fuseButton.text == "Fuse")
-        # The check of the alignment comes first; it is none of what is measured.
-        turn(100)
+        # None of what is measured.
+        self._wait_for_the_check()
+
+    def _wait_for_the_check(self) -> None:
+        turn_until(lambda: not self._panel._alignment._checking.is_running)
 
     def _remove_results(self, expected: int) -> None:
         nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -138,6 +156,8 @@ def gaps_and_cancels(rounds: int) -> tuple[dict[str, list[float]], list[float]]:
         FUSING: desk.fuse,
         CANCELING: lambda: cancels.append(desk.cancel()),
         FUSING_LARGE: desk.fuse_large,
+        ALIGNING: desk.align,
+        CHECKING: desk.check,
         AT_ONCE: desk.fuse_at_once,
     }
     gaps: dict[str, list[float]] = {name: [] for name in ways}
