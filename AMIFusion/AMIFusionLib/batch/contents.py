@@ -13,11 +13,9 @@ from AMIFusionLib import __version__
 from AMIFusionLib.volumes.paths import source_path
 
 from .pairs import Pair
+from .voxel_files import voxel_files
 
 _CHUNK = 1 << 20
-_HEADERS = (".nhdr", ".mhd", ".hdr")
-"""Of files whose voxels lie in other files."""
-
 _OPTIONS = (
     "plane", "window", "balance", "reference_window", "moving_window", "colors", "gray", "patient_id", "patient_name",
 )  # fmt: skip
@@ -34,7 +32,8 @@ def inputs_hash(pair: Pair, model_sha256: str) -> str:
         SHA-256, hexadecimal.
 
     Raises:
-        OSError: a source is missing or cannot be read.
+        OSError: a source, or a file that it takes its voxels from, is missing or cannot be read.
+        ValueError: a source's header has no end.
     """
     options = {name: value for name, value in asdict(pair).items() if name in _OPTIONS}
     total = hashlib.sha256(json.dumps([__version__, model_sha256, options], sort_keys=True).encode())
@@ -61,18 +60,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(file for file in path.rglob("*") if file.is_file())
         return
     yield path
-    if path.suffix.lower() in _HEADERS:
-        yield from _beside(path)
-
-
-def _beside(header: Path) -> Iterator[Path]:
-    """Files that a header names or shares its name with; all of its folder where it names them by a pattern."""
-    text = header.read_bytes()
-    has_pattern = b"%" in text or b"LIST" in text
-    for file in sorted(header.parent.iterdir()):
-        is_named = file.name.encode("utf-8", "surrogateescape") in text or file.stem == header.stem
-        if file != header and file.is_file() and (is_named or has_pattern):
-            yield file
+    yield from voxel_files(path)
 
 
 def _file_hash(path: Path) -> bytes:
