@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -43,16 +43,32 @@ def inputs_hash(pair: Pair, model_sha256: str) -> str:
     return total.hexdigest()
 
 
+def files_hash(files: Iterable[Path], source: Path) -> str:
+    """Hash files by their contents, and by their names in a folder.
+
+    Args:
+        files: what to hash, in this order.
+        source: the folder that they lie in, or a file, of which only the ending counts.
+
+    Returns:
+        SHA-256, hexadecimal.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    total = hashlib.sha256()
+    for file in files:
+        name = os.path.relpath(file, source) if source.is_dir() else file.suffix
+        total.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+        total.update(_file_hash(file))
+    return total.hexdigest()
+
+
 def _source_hash(text: str) -> bytes:
     path, series = source_path(text)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
-    total = hashlib.sha256(series.encode() + b"\0")
-    for file in _files(path):
-        name = os.path.relpath(file, path) if path.is_dir() else file.suffix
-        total.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
-        total.update(_file_hash(file))
-    return total.digest()
+    return hashlib.sha256(series.encode() + b"\0" + bytes.fromhex(files_hash(_files(path), path))).digest()
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -271,7 +271,10 @@ def test_pair_is_fused_again_after_a_change_in_another_folder(task, tmp_path):
     assert [fuse_pair(task).state for _ in range(2)] == [FUSED, KEPT]
 
 
-@pytest.mark.parametrize("change", ["option", "input", "model", "version", "missing", "cut", "overwrite", "record"])
+@pytest.mark.parametrize(
+    "change",
+    ["option", "input", "model", "version", "missing", "cut", "damaged", "overwrite", "record", "earlier record"],
+)
 def test_pair_is_fused_again_after_a_change(task, tmp_path, change, monkeypatch, describe, publisher, parameter_sets):
     assert fuse_pair(task).state == FUSED
     if change == "option":
@@ -292,6 +295,15 @@ def test_pair_is_fused_again_after_a_change(task, tmp_path, change, monkeypatch,
         (tmp_path / "out" / "one.nrrd").unlink()
     elif change == "cut":
         os.truncate(tmp_path / "out" / "one.nrrd", 100)
+    elif change == "damaged":
+        content = bytearray((tmp_path / "out" / "one.nrrd").read_bytes())
+        content[-1] ^= 1
+        (tmp_path / "out" / "one.nrrd").write_bytes(content)
+    elif change == "earlier record":
+        record = tmp_path / "out" / ".batch" / "one.nrrd.json"
+        kept = json.loads(record.read_text())
+        del kept["sha256"]
+        record.write_text(json.dumps(kept))
     elif change == "overwrite":
         task = replace(task, overwrite=True)
     else:
@@ -412,8 +424,11 @@ def test_series_are_written_whole_and_keep_what_others_put_there(task, dicom_pai
     assert fuse_pair(task).state == FUSED and fuse_pair(task).state == KEPT
     assert len(list((tmp_path / "out" / "one").iterdir())) == 9
     assert written(tmp_path / "out" / "one")[0].PatientID == "P-17"
-    (tmp_path / "out" / "one" / "0003.dcm").unlink()
+    image = tmp_path / "out" / "one" / "0003.dcm"
+    image.unlink()
     assert fuse_pair(task).state == FUSED
+    image.write_bytes(image.read_bytes()[:-1] + b"\1")
+    assert [fuse_pair(task).state for _ in range(2)] == [FUSED, KEPT]
     (tmp_path / "out" / "one" / "thesis.txt").write_text("precious")
     refused = fuse_pair(task)
     assert refused.state == FAILED and "holds other things" in refused.problem
