@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +13,9 @@ from AMIFusionLib import __version__
 from AMIFusionLib.volumes.paths import source_path
 
 from .pairs import Pair
+from .voxel_files import voxel_files
 
 _CHUNK = 1 << 20
-_HEADERS = (".nhdr", ".mhd", ".hdr")
-"""Of files whose voxels lie in other files."""
-
 _OPTIONS = (
     "plane", "window", "balance", "reference_window", "moving_window", "colors", "gray", "patient_id", "patient_name",
 )  # fmt: skip
@@ -34,7 +32,8 @@ def inputs_hash(pair: Pair, model_sha256: str) -> str:
         SHA-256, hexadecimal.
 
     Raises:
-        OSError: a source is missing or cannot be read.
+        OSError: a source, or a file that it takes its voxels from, is missing or cannot be read.
+        ValueError: a source's header has no end.
     """
     options = {name: value for name, value in asdict(pair).items() if name in _OPTIONS}
     total = hashlib.sha256(json.dumps([__version__, model_sha256, options], sort_keys=True).encode())
@@ -44,16 +43,32 @@ def inputs_hash(pair: Pair, model_sha256: str) -> str:
     return total.hexdigest()
 
 
+def files_hash(files: Iterable[Path], source: Path) -> str:
+    """Hash files by their contents, and by their names in a folder.
+
+    Args:
+        files: what to hash, in this order.
+        source: the folder that they lie in, or a file, of which only the ending counts.
+
+    Returns:
+        SHA-256, hexadecimal.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    total = hashlib.sha256()
+    for file in files:
+        name = os.path.relpath(file, source) if source.is_dir() else file.suffix
+        total.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+        total.update(_file_hash(file))
+    return total.hexdigest()
+
+
 def _source_hash(text: str) -> bytes:
     path, series = source_path(text)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
-    total = hashlib.sha256(series.encode() + b"\0")
-    for file in _files(path):
-        name = os.path.relpath(file, path) if path.is_dir() else file.suffix
-        total.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
-        total.update(_file_hash(file))
-    return total.digest()
+    return hashlib.sha256(series.encode() + b"\0" + bytes.fromhex(files_hash(_files(path), path))).digest()
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -61,18 +76,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(file for file in path.rglob("*") if file.is_file())
         return
     yield path
-    if path.suffix.lower() in _HEADERS:
-        yield from _beside(path)
-
-
-def _beside(header: Path) -> Iterator[Path]:
-    """Files that a header names or shares its name with; all of its folder where it names them by a pattern."""
-    text = header.read_bytes()
-    has_pattern = b"%" in text or b"LIST" in text
-    for file in sorted(header.parent.iterdir()):
-        is_named = file.name.encode("utf-8", "surrogateescape") in text or file.stem == header.stem
-        if file != header and file.is_file() and (is_named or has_pattern):
-            yield file
+    yield from voxel_files(path)
 
 
 def _file_hash(path: Path) -> bytes:

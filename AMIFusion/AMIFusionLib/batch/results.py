@@ -11,6 +11,7 @@ from pathlib import Path
 
 from AMIFusionLib.whole_output import whole
 
+from .contents import files_hash
 from .errors import BatchError
 
 THUMBNAILS = "thumbnails"
@@ -31,7 +32,9 @@ class Record:
         device: where it was fused.
         warnings: sentences about the pair.
         seconds: the work took.
-        files, bytes: of the result, to notice that it is no longer whole.
+        files, bytes: of the result, to notice at once that it is no longer whole.
+        sha256: of the result's files, see ``contents.files_hash``, to notice it where they are as large as before;
+            empty in records of earlier versions, whose results are made again.
     """
 
     inputs: str
@@ -42,6 +45,7 @@ class Record:
     seconds: float = 0.0
     files: int = 0
     bytes: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,25 @@ class ResultsFolder:
 
     def measure(self, name: str) -> tuple[int, int]:
         """Number and bytes of a result's files; zeros where there is none."""
-        path = self.result(name)
-        files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
-        sizes = [file.stat().st_size for file in files if file.exists()]
+        sizes = [file.stat().st_size for file in self._files(name)]
         return len(sizes), sum(sizes)
+
+    def content_hash(self, name: str) -> str:
+        """Hash of a result's files, see ``contents.files_hash``.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        return files_hash(self._files(name), self.result(name))
+
+    def is_whole(self, name: str, record: Record) -> bool:
+        """Whether a result is what was written.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        is_alike = record.is_complete and (record.files, record.bytes) == self.measure(name)
+        return is_alike and record.sha256 == self.content_hash(name)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -114,6 +133,11 @@ class ResultsFolder:
                     self._clean()
         except Timeout:
             raise BatchError(f"Another batch is at work in {self.path}. Wait, or choose another --out.") from None
+
+    def _files(self, name: str) -> list[Path]:
+        path = self.result(name)
+        files = path.iterdir() if path.is_dir() else [path]
+        return sorted(file for file in files if file.is_file())
 
     def _record(self, name: str) -> Path:
         return self.path / _RECORDS / f"{name}{self.ending}.json"

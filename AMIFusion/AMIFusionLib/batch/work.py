@@ -143,7 +143,8 @@ def _outcome(task: PairTask, started: float) -> Outcome:
     device, warnings = _fuse(task, sealed, authorization, Record("", False, safe))
     seconds = time.perf_counter() - started
     files, size = task.results.measure(name)
-    record = Record(inputs, True, licensee, device, warnings, round(seconds, 3), files, size)
+    content = task.results.content_hash(name)
+    record = Record(inputs, True, licensee, device, warnings, round(seconds, 3), files, size, content)
     task.results.write_record(name, record)
     return Outcome(task.pair, FUSED, licensee, seconds, "", problem, warnings, device)
 
@@ -182,8 +183,8 @@ def _license_text(path: str | None) -> str | None:
 
 def _is_right(results: ResultsFolder, name: str, record: Record, inputs: str, licensee: str | None) -> bool:
     """Whether a result is what would be made again, or the clean form of it."""
-    is_whole = record.is_complete and (record.files, record.bytes) == results.measure(name)
-    return is_whole and record.inputs == inputs and (record.licensee is not None or licensee is None)
+    is_wanted = record.inputs == inputs and (record.licensee is not None or licensee is None)
+    return is_wanted and results.is_whole(name, record)
 
 
 def _check_replaceable(results: ResultsFolder, name: str, record: Record | None, licensee: str | None) -> None:
@@ -194,6 +195,6 @@ def _check_replaceable(results: ResultsFolder, name: str, record: Record | None,
         check_free(target)
     elif record.licensee is not None and licensee is None and target.exists():
         raise ValueError(
-            f"{target} is a clean result of other inputs or options, and a marked one would take its place. Give "
-            "--license, or add --overwrite."
+            f"{target} is a clean result, of other inputs or options or damaged, and a marked one would take its "
+            "place. Give --license, or add --overwrite."
         )

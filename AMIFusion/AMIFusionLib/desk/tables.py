@@ -21,6 +21,10 @@ _LARGEST_TABLE = 1 << 24
 _MOST_ROWS = 10_000
 _MOST_COMPLAINTS = 10
 _FILE_NAME = re.compile(r"(?!\.)[\w .@()+,-]{1,120}(?<![ .])")
+_FORMULA = re.compile(r"'*[=+\-@]")
+"""Begins a cell that a spreadsheet takes for a formula, or one that was escaped: those are escaped once more, so that
+each cell has one meaning."""
+
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -109,7 +113,7 @@ def read_register(path: Path) -> list[RegisteredLicense]:
     found: list[RegisteredLicense] = []
     for line, row in _rows(path, set(_COLUMNS), set(_COLUMNS)):
         try:
-            found.append(_registered(row))
+            found.append(_registered({name: _unescaped(cell) for name, cell in row.items()}))
         except ValueError as error:
             complaints.append(f"line {line}: {error}")
     _refuse(path, complaints)
@@ -117,11 +121,11 @@ def read_register(path: Path) -> list[RegisteredLicense]:
 
 
 def register_text(rows: Iterable[RegisteredLicense]) -> str:
-    """A register as CSV."""
+    """A register as CSV, in which no spreadsheet finds a formula; ``read_register`` gives the same values again."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({name: _escaped(value) for name, value in asdict(row).items()} for row in rows)
     return stream.getvalue()
 
 
@@ -149,6 +153,18 @@ def check_file_name(name: str) -> None:
     """
     if not _FILE_NAME.fullmatch(name) or _RESERVED.fullmatch(name):
         raise ValueError(f"'{name[:40]}' cannot be a file's name")
+
+
+def _escaped(value: str | int) -> str | int:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _unescaped(cell: str) -> str:
+    """What ``_escaped`` was given.
+
+    Registers were once written without it. Their cells come as they are too, but for an apostrophe before a sign.
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _request(row: Mapping[str, str], default_expires: datetime | None) -> LicenseRequest:

@@ -12,6 +12,7 @@ import SimpleITK
 
 from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.color import luma
+from AMIFusionLib.volumes.whole_files import check_whole
 
 MANIFEST_NAME = "manifest.csv"
 
@@ -133,11 +134,13 @@ def read_manifest(folder: Path, split: str) -> list[ManifestRow]:
 
 
 def check_files(row: ManifestRow) -> None:
-    """Refuse a case whose volumes cannot be read, without reading more than their headers.
+    """Refuse a case whose volumes cannot be read, without holding more of them than their headers.
 
     Raises:
         FileNotFoundError: a volume is not there.
-        ValueError: a file is no gray or color volume, or has another number of slices than the manifest names.
+        OSError: a volume cannot be read.
+        ValueError: a file is no gray or color volume, is cut off or damaged, or has another number of slices than the
+            manifest names.
     """
     for path in (row.first, row.second):
         count = _read_header(path).GetSize()[2]
@@ -150,7 +153,9 @@ def read_pair(row: ManifestRow) -> tuple[StoredVolume, StoredVolume]:
 
     Raises:
         FileNotFoundError: a volume is not there.
-        ValueError: a file is no gray or color volume, or the two differ in size or lie on different grids.
+        OSError: a volume cannot be read.
+        ValueError: a file is no gray or color volume, is cut off or damaged, or the two differ in size or lie on
+            different grids.
     """
     images = [_read_upright(path) for path in (row.first, row.second)]
     first, second = (_stored_volume(image) for image in images)
@@ -177,7 +182,7 @@ def _manifest_row(folder: Path, row: dict[str, str]) -> ManifestRow:
 
 
 def _read_header(path: Path) -> SimpleITK.ImageFileReader:
-    """A reader that knows the file's header."""
+    """A reader that knows the file's header, of a file that has all of its voxels."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Mend the manifest or add the file.")
     reader = SimpleITK.ImageFileReader()
@@ -186,6 +191,7 @@ def _read_header(path: Path) -> SimpleITK.ImageFileReader:
         reader.ReadImageInformation()
     except RuntimeError:
         raise ValueError(_unreadable(path)) from None
+    check_whole(path, reader)
     if reader.GetDimension() != 3 or reader.GetNumberOfComponents() not in _COMPONENTS:
         raise ValueError(f"{path} is not a volume of gray or RGB voxels. Give one such volume for each source.")
     return reader

@@ -11,6 +11,10 @@ class EmptyVolumeError(VolumeError):
     """A volume without image data or without a single voxel."""
 
 
+class IncompleteVolumeError(VolumeError):
+    """A file that was cut off or damaged, so that voxels are missing."""
+
+
 class UnsupportedVolumeError(VolumeError):
     """A volume that is no gray or color image: a label map, a time series, a vector field."""
 

@@ -17,6 +17,7 @@ from AMIFusionLib.whole_output import whole
 
 from ..translation import tr as _
 from .errors import EmptyVolumeError, UnsupportedVolumeError
+from .whole_files import check_whole
 
 FILE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 """Of files that can be written. Not those of formats that put the voxels into a second file."""
@@ -55,6 +56,7 @@ def read_volume(scene: slicer.vtkMRMLScene, path: Path, series: str = "") -> Loa
     Raises:
         FileNotFoundError: nothing there.
         EmptyVolumeError: no volume could be read from it.
+        IncompleteVolumeError: the file is cut off or damaged.
         DicomError: of DICOM files, with a sentence that says what to do.
     """
     if not path.exists():
@@ -113,7 +115,7 @@ def ijk_to_ras_of(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 
 
 def _file_node(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkMRMLVolumeNode:
-    components = _components(str(path))
+    components = _components(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetSingleFile(True)
@@ -168,12 +170,18 @@ def _shear(node: slicer.vtkMRMLVolumeNode) -> float:
     return float(np.abs(axes.T @ axes - np.eye(3)).max())
 
 
-def _components(file: str) -> int:
-    """Values in each voxel, from the file's header alone."""
+def _components(path: Path) -> int:
+    """Values in each voxel, from the file's header; 0 where no volume can be read.
+
+    Raises:
+        VolumeError: voxels are missing.
+        OSError: the file cannot be read.
+    """
     reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(file)
+    reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
         return 0
+    check_whole(path, reader)
     return reader.GetNumberOfComponents()

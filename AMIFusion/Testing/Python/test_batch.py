@@ -22,6 +22,7 @@ from AMIFusionLib.batch.pairs import COLUMNS, PLANES, WINDOW_CHOICES, Pair, read
 from AMIFusionLib.batch.report import write_reports
 from AMIFusionLib.batch.results import ResultsFolder
 from AMIFusionLib.batch.run import BatchPlan, run_batch
+from AMIFusionLib.batch.voxel_files import voxel_files
 from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, NOT_DONE, Outcome, PairTask, fuse_pair
 from dicom_files import SeriesMaker, written
 from test_cli_volumes import ball, dicom_pair, license_file, pair  # noqa: F401 (fixtures)
@@ -140,15 +141,87 @@ def test_hash_depends_on_contents_and_options_but_not_on_places(pair, dicom_pair
     assert inputs_hash(one, "0") not in hashes
 
 
-@pytest.mark.parametrize("named", ["ct.raw", "other.raw", "part%d.raw 1 1 1"])
-def test_hash_sees_voxels_in_a_second_file(tmp_path, named):
-    (tmp_path / "ct.mhd").write_text(f"NDims = 3\nElementDataFile = {named}\n")
-    data = tmp_path / named.replace("%d", "1").split()[0]
-    one, hashes = Pair(2, str(tmp_path / "ct.mhd"), str(tmp_path / "ct.mhd"), "a"), []
-    for content in (b"1", b"2"):
-        data.write_bytes(content)
-        hashes.append(inputs_hash(one, "0"))
-    assert hashes[0] != hashes[1]
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 5 4 3\nencoding: raw\nendian: little\n"
+META_IMAGE = "NDims = 3\nDimSize = 5 4 3\nElementType = MET_SHORT\nBinaryData = True\n"
+LISTED = "LIST\nraw/s1.raw\nraw/s2.raw\nraw/s3.raw\n"
+DETACHED = {
+    "nhdr": ("a.nhdr", f"{NRRD}data file: raw/all.raw\n"), "nrrd": ("a.nrrd", f"{NRRD}Data File: raw/all.raw\r\n"),
+    "nrrd beside": ("a.nhdr", f"{NRRD}data file: ./s2.raw\n\nLIST"),
+    "nrrd list": ("a.nhdr", f"{NRRD}datafile: {LISTED}"),
+    "nrrd pattern": ("a.nhdr", f"{NRRD}data file: raw/s%d.raw 1 3 1 2\n"),
+    "mhd": ("a.mhd", f"{META_IMAGE}ElementDataFile = raw/all.raw\n"),
+    "mha": ("a.mha", f"{META_IMAGE}ElementDataFile = raw/all.raw"),
+    "mhd list": ("a.mhd", f"{META_IMAGE}ElementDataFile = {LISTED}"),
+    "mha pattern": ("a.mha", f"{META_IMAGE}ElementDataFile = raw/s%d.raw\n"),
+    "pair": ("a.hdr", None), "pair by its voxels": ("a.img", None), "compressed pair": ("a.hdr.gz", None),
+}  # fmt: skip
+"""Headers whose voxels lie elsewhere: their names, and what is in them."""
+
+
+@pytest.fixture
+def volume_files(tmp_path):
+    """Writes a volume with its voxels apart from the header; gives the header and the files with voxels."""
+
+    def write(layout):
+        name, text = DETACHED[layout]
+        folder, voxels = tmp_path / "volume", np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+        (folder / "raw").mkdir(parents=True)
+        header = folder / name
+        if text is None:
+            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(voxels), str(header))
+            return header, [file for file in folder.iterdir() if file.is_file() and file != header]
+        header.write_bytes(text.encode())
+        (folder / "raw" / "all.raw").write_bytes(voxels.tobytes())
+        (folder / "s2.raw").write_bytes(voxels.tobytes())
+        for number, each in enumerate(voxels, start=1):
+            (folder / "raw" / f"s{number}.raw").write_bytes(each.tobytes())
+        names = (
+            ["s2.raw"] if "./s2" in text else ["raw/all.raw"] if "all" in text else [f"raw/s{n}.raw" for n in (1, 2, 3)]
+        )
+        return header, [folder / each for each in names]
+
+    return write
+
+
+@pytest.mark.parametrize("layout", DETACHED)
+def test_hash_sees_voxels_in_other_files(volume_files, layout):
+    header, voxels = volume_files(layout)
+    one = Pair(2, str(header), str(header), "a")
+    assert SimpleITK.ReadImage(str(header)).GetSize() == (5, 4, 3), "what is tested is what is read"
+    assert sorted(voxel_files(header)) == sorted(voxels)
+    hashes = {inputs_hash(one, "0")}
+    (header.parent / "raw" / "other.raw").write_bytes(b"belongs to something else")
+    assert inputs_hash(one, "0") in hashes
+    for number, file in enumerate(voxels, start=1):
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+        hashes.add(inputs_hash(one, "0"))
+        assert len(hashes) == number + 1, file
+
+
+@pytest.mark.parametrize("name", ["raw/none.raw", "/dev/zero", "raw", "raw/p%d.raw 1 3 1", "a\0b"])
+def test_headers_that_name_no_file_are_refused(tmp_path, name):
+    (tmp_path / "raw").mkdir()
+    for file, text in (("a.nhdr", f"{NRRD}data file: {name}\n"), ("a.mhd", f"{META_IMAGE}ElementDataFile = {name}\n")):
+        (tmp_path / file).write_bytes(text.encode())
+        with pytest.raises(
+            FileNotFoundError, match=rf"{file} takes its voxels from .*, which is no file\. Put it there"
+        ):
+            inputs_hash(Pair(2, str(tmp_path / file), str(tmp_path / file), "a"), "0")
+
+
+def test_headers_are_looked_at_as_far_as_headers_go(tmp_path):
+    path, more = tmp_path / "a.nrrd", "x\n" * (1 << 21)
+    for text in (f"{NRRD}\ndata file: none.raw\n{more}", "hello", ""):
+        path.write_text(text)
+        assert voxel_files(path) == []
+    for text in (f"{NRRD}# {more}", f"{NRRD}data file: LIST\n{more}"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"a.nrrd has a header of more than 4194304 bytes\. Write"):
+            voxel_files(path)
+    (tmp_path / "a.mha").write_text(f"{META_IMAGE}ElementDataFile = LOCAL\nElementDataFile = none.raw\n{more}")
+    assert voxel_files(tmp_path / "a.mha") == []
 
 
 def test_hash_sees_each_file_of_a_series(dicom_pair):  # noqa: F811
@@ -186,7 +259,22 @@ def test_pair_is_fused_once(task, tmp_path):
     assert again == replace(done, state=KEPT, seconds=again.seconds) and files(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("change", ["option", "input", "model", "version", "missing", "cut", "overwrite", "record"])
+def test_pair_is_fused_again_after_a_change_in_another_folder(task, tmp_path):
+    (tmp_path / "raw").mkdir()
+    voxels, header = tmp_path / "raw" / "ct.raw", tmp_path / "ct2.nhdr"
+    SimpleITK.WriteImage(SimpleITK.ReadImage(task.pair.moving), str(header))
+    (tmp_path / "ct2.raw").rename(voxels)
+    header.write_text(re.sub(r"data file: .*", "data file: raw/ct.raw", header.read_text()))
+    task = replace(task, pair=replace(task.pair, moving=str(header)))
+    assert [fuse_pair(task).state for _ in range(2)] == [FUSED, KEPT]
+    voxels.write_bytes(voxels.read_bytes()[::-1])
+    assert [fuse_pair(task).state for _ in range(2)] == [FUSED, KEPT]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["option", "input", "model", "version", "missing", "cut", "damaged", "overwrite", "record", "earlier record"],
+)
 def test_pair_is_fused_again_after_a_change(task, tmp_path, change, monkeypatch, describe, publisher, parameter_sets):
     assert fuse_pair(task).state == FUSED
     if change == "option":
@@ -207,6 +295,15 @@ def test_pair_is_fused_again_after_a_change(task, tmp_path, change, monkeypatch,
         (tmp_path / "out" / "one.nrrd").unlink()
     elif change == "cut":
         os.truncate(tmp_path / "out" / "one.nrrd", 100)
+    elif change == "damaged":
+        content = bytearray((tmp_path / "out" / "one.nrrd").read_bytes())
+        content[-1] ^= 1
+        (tmp_path / "out" / "one.nrrd").write_bytes(content)
+    elif change == "earlier record":
+        record = tmp_path / "out" / ".batch" / "one.nrrd.json"
+        kept = json.loads(record.read_text())
+        del kept["sha256"]
+        record.write_text(json.dumps(kept))
     elif change == "overwrite":
         task = replace(task, overwrite=True)
     else:
@@ -327,8 +424,11 @@ def test_series_are_written_whole_and_keep_what_others_put_there(task, dicom_pai
     assert fuse_pair(task).state == FUSED and fuse_pair(task).state == KEPT
     assert len(list((tmp_path / "out" / "one").iterdir())) == 9
     assert written(tmp_path / "out" / "one")[0].PatientID == "P-17"
-    (tmp_path / "out" / "one" / "0003.dcm").unlink()
+    image = tmp_path / "out" / "one" / "0003.dcm"
+    image.unlink()
     assert fuse_pair(task).state == FUSED
+    image.write_bytes(image.read_bytes()[:-1] + b"\1")
+    assert [fuse_pair(task).state for _ in range(2)] == [FUSED, KEPT]
     (tmp_path / "out" / "one" / "thesis.txt").write_text("precious")
     refused = fuse_pair(task)
     assert refused.state == FAILED and "holds other things" in refused.problem
