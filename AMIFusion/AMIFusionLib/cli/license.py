@@ -14,7 +14,7 @@ from AMIFusionLib.authorization.license import inspect_license, read_license_fil
 from AMIFusionLib.authorization.model_file import read_model
 
 from .failures import DONE, explained
-from .keys import Keys, MasterKey, SigningKey, chosen, publisher_of
+from .keys import Keys, MasterKey, SigningKey, check_no_key, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 from .revocations import RevocationSource, known_revocations
@@ -73,6 +73,7 @@ def issue(
         from AMIFusionLib.desk.tables import LicenseRequest, read_requests
         from AMIFusionLib.whole_output import check_free
 
+        check_no_key(out, keys, signing_key, master_key)
         check_free(out, overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:

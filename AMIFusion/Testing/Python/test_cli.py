@@ -47,11 +47,12 @@ def desk(tmp_path, publisher):
     return tmp_path
 
 
-def seal(desk, model_id="lab-1", out="lab.amif", expect=0, master="master.key"):
+def seal(desk, *more, model_id="lab-1", out="lab.amif", expect=0, master="master.key"):
     """Seal the desk's network."""
     return run(
         "model", "seal", desk / "run", "--model-id", model_id, "--publisher", "The lab", "--contact", "lab@example.org",
-        "--public-key", desk / "public.pem", "--master-key", desk / master, "--out", desk / out, expect=expect,
+        "--public-key", desk / "public.pem", "--master-key", desk / master, "--out", desk / out, *more,
+        expect=expect,
     )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_owners_way_from_network_to_license(desk):
 def test_license_outlives_a_new_training_of_the_same_model(desk):
     seal(desk)
     issue(desk)
-    seal(desk)
+    seal(desk, "--overwrite")
     assert "it opens" in run("license", "inspect", desk / "jane.license", "--model", desk / "lab.amif")
 
 

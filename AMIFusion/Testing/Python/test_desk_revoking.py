@@ -114,7 +114,7 @@ class TestUsersSide:
     def test_the_address_in_the_model(self, office):
         with serving() as server:
             run("model", "seal", "run", "--model-id", "lab-1", "--keys", "keys", "--out", "lab.amif",
-                "--revocation-url", server.url())  # fmt: skip
+                "--revocation-url", server.url(), "--overwrite")  # fmt: skip
             assert server.url() in run("model", "inspect", "lab.amif")
             issue("a.license")
             revoke("a.license")
@@ -138,6 +138,7 @@ class TestUsersSide:
             "lab.amif",
             "--revocation-url",
             url,
+            "--overwrite",
         )
         issue("a.license")
         assert "cannot be fetched" not in run("license", "inspect", "a.license", "--model", "lab.amif")
