@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 try:
     import typer
 except ModuleNotFoundError:
@@ -47,7 +50,26 @@ application.command()(attack)
 
 def main() -> None:
     """Run the command line."""
+    _end_in_order()
     application()
+
+
+def _end_in_order() -> None:
+    """Let requests to end, as batch systems and closed terminals send them, stop the command as control-C does.
+
+    By default they end the process where it stands, and half-written images of patients would be left.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # Who ignores one, as nohup does, means the commands that it starts too.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A second request must not end the clearing up that the first one begins.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -22,9 +22,13 @@ WRONG_USE = 2
 UNLICENSED = 3
 """Of a fusion that was done without a valid license, so that its result is marked."""
 
+INTERRUPTED = 130
+"""Of a command that was stopped by control-C or a request to end; Typer's own."""
+
 EXIT_CODES = (
     f"Exit codes: {DONE} done; {FAILED} failed, nothing was written (batch: some pairs failed); {WRONG_USE} wrong use; "
-    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch)."
+    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch); "
+    f"{INTERRUPTED} stopped."
 )
 
 
@@ -45,10 +49,12 @@ def explained(report: Report | None = None) -> Iterator[None]:
         _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
     except (ValueError, OSError) as error:
         _end(str(error), report)
+    except KeyboardInterrupt:
+        _end("stopped before it was done.", report, INTERRUPTED)
 
 
-def _end(message: str, report: Report | None) -> None:
+def _end(message: str, report: Report | None, exit_code: int = FAILED) -> None:
     typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
     if report is not None:
-        report.fail(message)
-    raise typer.Exit(FAILED) from None
+        report.fail(message, exit_code)
+    raise typer.Exit(exit_code) from None

@@ -47,9 +47,9 @@ class Report:
         if exit_code:
             raise typer.Exit(exit_code)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, exit_code: int = FAILED) -> None:
         """Tell a failure; who calls ends the command."""
-        self._print(FAILED, {"error": message})
+        self._print(exit_code, {"error": message})
 
     def _print(self, exit_code: int, facts: dict[str, object]) -> None:
         if not self._as_json:

@@ -1,0 +1,47 @@
+"""The command as processes of their own: how they end, what they load, and what they print of broken files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+LIBRARY = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "AMIFusionLib.cli"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(LIBRARY)}
+
+
+@pytest.fixture
+def long_pair(tmp_path):
+    """Two files with so many small slices that writing a series of them takes a while."""
+    for seed, name in enumerate(("mr", "ct")):
+        values = np.random.default_rng(seed).integers(0, 900, (150, 24, 24)).astype(np.int16)
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(tmp_path / f"{name}.nrrd"))
+    return str(tmp_path / "mr.nrrd"), str(tmp_path / "ct.nrrd")
+
+
+def ignore_interrupts():
+    """As a shell does for what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path, long_pair, request_to_end):
+    process = subprocess.Popen(
+        [*COMMAND, "fuse", *long_pair, "--out", str(tmp_path / "fused"), "--json"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=ignore_interrupts,
+    )  # fmt: skip
+    while not list(tmp_path.glob(".amifusion-*/fused/*.dcm")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(request_to_end)
+    said, errors = process.communicate(timeout=120)
+    told = json.loads(said)
+    assert (process.returncode, told["exit_code"]) == (130, 130), errors
+    assert "stopped" in told["error"] and "stopped" in errors and "Traceback" not in errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nrrd", "mr.nrrd"]
