@@ -18,7 +18,7 @@ MERMAID := 11.12.0
 .PHONY: demo test check docs audit clean
 
 demo: $(VENV)/run.installed
-	@PYTHONPATH=AMIFusion $(RUN) -m AMIFusionLib.cli demo --out "$(OUT)" \
+	@PYTHONPATH=AMIFusion $(RUN) -m AMIFusionLib.cli demo --overwrite --out "$(OUT)" \
 		$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(MOVING),--moving "$(MOVING)")
 
 test: $(VENV)/test.installed

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from AMIFusionLib.whole_output import problem_of
+
 if TYPE_CHECKING:
     from .report import Report
 
@@ -48,7 +50,7 @@ def explained(report: Report | None = None) -> Iterator[None]:
         extras = "amifusion[cli,mrml,batch,training,evaluation]"
         _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
     except (ValueError, OSError) as error:
-        _end(str(error), report)
+        _end(problem_of(error) if isinstance(error, OSError) else str(error), report)
     except KeyboardInterrupt:
         _end("stopped before it was done.", report, INTERRUPTED)
 

@@ -74,7 +74,7 @@ def issue(
         from AMIFusionLib.whole_output import check_free
 
         check_no_key(out, keys, signing_key, master_key)
-        check_free(out, overwrite)
+        check_free(out, None if many else overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:
             issued = issuer.issue(read_requests(many, expires and _utc(expires)))
@@ -157,10 +157,12 @@ def revoke(
             _check_registered(numbers, register)
         until = _utc(next_update) if next_update else datetime.now(timezone.utc) + timedelta(days=30)
         made = write_list(path, numbers, key, until, publisher or (desk.name if desk else ""))
-    report.say(f"{len(made.revoked)} licenses are on the list {path}, sequence {made.sequence}.")
+    count = len(made.revoked)
+    counted = f"{count} license is" if count == 1 else f"{count} licenses are"
+    report.say(f"{counted} on the list {path}, sequence {made.sequence}.")
     report.say(f"Publish it, and the next one by {made.next_update:%Y-%m-%d}.")
     report.finish(
-        out=str(path), revoked=numbers, count=len(made.revoked), sequence=made.sequence,
+        out=str(path), revoked=numbers, count=count, sequence=made.sequence,
         next_update=f"{made.next_update:%Y-%m-%d}",
     )  # fmt: skip
 

@@ -229,6 +229,22 @@ def test_demo_tells_a_script(scene, tmp_path):
     assert os.path.isfile(told["picture"]) and told["exit_code"] == 0
 
 
+def test_demo_replaces_nothing_unasked_and_no_source(scene, tmp_path):
+    pair, out = write_pair(tmp_path, ".nrrd"), tmp_path / "out"
+    command = ("demo", "--reference", pair[0], "--moving", pair[1], "--out", out)
+    run(*command)
+    (out / "note.txt").write_text("precious")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "--overwrite" in run(*command, expect=1)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "comparison.png").write_bytes(b"old")
+    run(*command, "--overwrite")
+    assert {path.name for path in out.iterdir()} == set(before) and (out / "comparison.png").read_bytes() != b"old"
+    source = out / "fused-licensed.nrrd"
+    again = run("demo", "--reference", source, "--moving", pair[1], "--out", out, "--overwrite", expect=1)
+    assert "in a source of this command" in again
+
+
 def leaf_commands(group, names=()):
     """Every command with its words."""
     for name, command in group.commands.items():

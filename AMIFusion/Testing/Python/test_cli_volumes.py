@@ -374,6 +374,30 @@ def test_phantom_keeps_what_is_there(scene, tmp_path, quick_phantom):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["PhantomCT.nii.gz"]
 
 
+@pytest.mark.parametrize("file_format", ["nrrd", "dicom"])
+def test_phantom_is_replaced_when_asked(scene, tmp_path, quick_phantom, file_format):
+    command = ("phantom", "--only", "CT", "--format", file_format, "--out", tmp_path / "p")
+    run(*command)
+    assert "--overwrite" in run(*command, expect=1).err
+    (old,) = (tmp_path / "p").iterdir()
+    before = old.stat().st_ino
+    run(*command, "--overwrite")
+    assert [path.name for path in (tmp_path / "p").iterdir()] == [old.name] and old.stat().st_ino != before
+    (tmp_path / "p" / "PhantomMRT2").mkdir()
+    (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").write_text("precious")
+    assert "other things" in run(*command, "--overwrite", expect=1).err
+    assert (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_fusion(pair, tmp_path, monkeypatch):
+    (tmp_path / "afile").write_text("precious")
+    monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
+    for name in ("afile/x.nrrd", "afile/deeper/series"):
+        said = run("fuse", *pair, "--out", tmp_path / name, expect=1)
+        assert "afile is no folder. Choose another place." in said.err
+    assert (tmp_path / "afile").read_text() == "precious"
+
+
 def test_choices_are_those_of_the_library():
     from AMIFusionLib.cli.volumes import SUFFIXES
     from AMIFusionLib.volumes.files import FILE_SUFFIXES

@@ -28,7 +28,7 @@ class TestRevoking:
     def test_by_number_and_by_file_and_renewed(self, office):
         issue_many("licensee,expires\nA,2099-01-01\nB,2099-01-01\nC,2099-01-01\n")
         numbers = [row["number"] for row in rows("licenses/licenses.csv")]
-        assert "1 licenses are on the list" in revoke(numbers[0].upper(), "--register", "licenses/licenses.csv")
+        assert "1 license is on the list" in revoke(numbers[0].upper(), "--register", "licenses/licenses.csv")
         first = read_revocation_list(
             (office / "revocations.txt").read_text(encoding="utf-8"),
             (office / "keys/public.pem").read_text(encoding="utf-8"),

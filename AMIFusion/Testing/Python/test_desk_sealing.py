@@ -3,7 +3,7 @@
 
 import pytest
 from AMIFusionLib.authorization.model_file import read_model
-from desk_commands import issue, office  # noqa: F401 (a fixture)
+from desk_commands import NEXT_YEAR, issue, issue_many, office, revoke  # noqa: F401 (a fixture)
 from test_cli import desk, run  # noqa: F401 (a fixture of a fixture)
 
 SEAL = ("model", "seal", "run", "--model-id", "lab-1", "--keys", "keys", "--out")
@@ -58,3 +58,14 @@ def test_single_keys_and_the_training_are_not_written_over(office):
 def test_folders_above_a_sealed_model_are_made(office):
     run(*SEAL, "deep/er/lab.amif")
     assert [path.name for path in (office / "deep" / "er").iterdir()] == ["lab.amif"]
+
+
+def test_overwriting_is_advised_only_to_commands_that_have_it(office):
+    table = f"licensee,expires\nA,{NEXT_YEAR}\n"
+    issue_many(table, "--register", "all.csv")
+    revoke("licenses/a.license")
+    reissue = ("license", "reissue", "all.csv", "--model", "lab.amif", "--keys", "keys", "--list", "revocations.txt")
+    for said in (issue_many(table, expect=1), run(*reissue, "--out", "licenses", expect=1)):
+        assert "is there already" in said and "--overwrite" not in said
+    issue("jane.license")
+    assert "add --overwrite" in issue("jane.license", expect=1)
