@@ -10,8 +10,6 @@ import typer
 
 from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
-from AMIFusionLib.fusion.network import build_network
-from AMIFusionLib.training.run_folder import read_run
 
 from .failures import explained
 from .keys import Keys, MasterKey, check_no_key, chosen, publisher_of
@@ -49,6 +47,8 @@ def seal(
     """Seal a trained network: anyone can run it marked, a license opens the clean result."""
     report = Report("model seal", as_json)
     with explained(report):
+        from AMIFusionLib.fusion.network import build_network
+        from AMIFusionLib.training.run_folder import read_run
         from AMIFusionLib.whole_output import check_free
 
         check_no_key(out, keys, public_key, master_key)

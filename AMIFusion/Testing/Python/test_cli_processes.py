@@ -45,3 +45,26 @@ def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path, lon
     assert (process.returncode, told["exit_code"]) == (130, 130), errors
     assert "stopped" in told["error"] and "stopped" in errors and "Traceback" not in errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nrrd", "mr.nrrd"]
+
+
+HEAVY = ("torch", "vtk", "slicer", "SimpleITK")
+
+
+@pytest.mark.parametrize("words", ["", "amifusion fuse --pla", "amifusion model se", "amifusion demo --o"])
+def test_looking_for_a_command_loads_nothing_heavy(words):
+    """Shells wait for completion at each press of Tab."""
+    completion = {"_AMIFUSION_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    program = (
+        "import sys\n"
+        "from AMIFusionLib.cli.__main__ import application\n"
+        "try:\n"
+        "    application(['--help'] if len(sys.argv) > 1 else None, prog_name='amifusion')\n"
+        "finally:\n"
+        f"    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *(() if words else ("help",))], capture_output=True, text=True,
+        env={**ENVIRONMENT, **(completion if words else {})},
+    )  # fmt: skip
+    assert ran.stderr.splitlines()[-1] == "[]", ran.stderr
+    assert (words.split()[-1] if words else "fuse") in ran.stdout
