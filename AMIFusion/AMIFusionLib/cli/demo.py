@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
@@ -82,7 +83,8 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
         report.say(f"Fused:     {state}, {speed}")
         results.append(job.node)
         path = out / name
-        save_volume(job.node, path)
+        with quiet_files():
+            save_volume(job.node, path)
         report.say(f"           {path}")
         facts[state] = {"out": str(path), "slices": slices, "seconds": round(seconds, 3), "device": str(job.device)}
     picture = out / RESULTS[-1]
@@ -112,5 +114,6 @@ def _phantom_pair(scene: vtkMRMLScene, report: Report) -> tuple[vtkMRMLVolumeNod
 def _user_pair(scene: vtkMRMLScene, reference: Path, moving: Path) -> tuple[vtkMRMLVolumeNode, vtkMRMLVolumeNode]:
     from AMIFusionLib.volumes.files import read_volume
 
-    first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
+    with quiet_files():
+        first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
     return first, second

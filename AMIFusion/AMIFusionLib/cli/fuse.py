@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene, read_transform, show_colors
 
 from .failures import DONE, UNLICENSED, explained
@@ -136,7 +137,9 @@ def _show(
     if colors:
         show_colors(scene, pair[1].node, colors)
     if transform:
-        pair[1].node.SetAndObserveTransformNodeID(read_transform(scene, transform).GetID())
+        with quiet_files():
+            moved_by = read_transform(scene, transform)
+        pair[1].node.SetAndObserveTransformNodeID(moved_by.GetID())
 
 
 def _job(
@@ -187,7 +190,8 @@ def _write(
     from AMIFusionLib.whole_output import whole
 
     if not target.is_dicom:
-        save_volume(job.node, target.path)
+        with quiet_files():
+            save_volume(job.node, target.path)
         return 1
     series = FusedSeries(job.node, *pair, sealed.description, patient)
     slices, done = series.result.GetImageData().GetDimensions()[2], 0

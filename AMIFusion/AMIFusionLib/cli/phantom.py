@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import explained
@@ -83,7 +84,9 @@ def _write_file(scene: vtkMRMLScene, path: Path, volume: PhantomVolume) -> None:
     from AMIFusionLib.phantom.nodes import add_phantom_volume
     from AMIFusionLib.volumes.files import save_volume
 
-    save_volume(add_phantom_volume(scene, volume), path)
+    node = add_phantom_volume(scene, volume)
+    with quiet_files():
+        save_volume(node, path)
 
 
 def _write_series(folder: Path, volume: PhantomVolume, identity: Dataset, number: int) -> None:

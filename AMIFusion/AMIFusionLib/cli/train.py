@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
+
 from .failures import explained
 from .options import AsJson
 from .report import Report
@@ -43,7 +45,8 @@ def train(
 
         torch.set_num_threads(threads)
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
-        pairs = load_pairs(data, "train")
+        with quiet_files():
+            pairs = load_pairs(data, "train")
         trainer = Trainer(settings, pairs, folder, device, start)
         bar = progress.add_task(f"Training on {len(pairs)} pairs", total=settings.steps)
         for news in trainer.run(after_step=lambda step: progress.update(bar, completed=step)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import source_path
 
 from .report import Report
@@ -58,7 +59,8 @@ def read_source(scene: vtkMRMLScene, text: str, report: Report) -> LoadedVolume:
     from AMIFusionLib.volumes.files import read_volume
 
     path, series = source_path(text)
-    loaded = read_volume(scene, path, series)
+    with quiet_files():
+        loaded = read_volume(scene, path, series)
     if path.is_file() and loaded.dicom is not None and len(loaded.dicom.frames) == 1:
         report.warn(f"{path} is one slice. Name its folder to read the whole series.")
     return loaded

@@ -68,3 +68,54 @@ def test_looking_for_a_command_loads_nothing_heavy(words):
     )  # fmt: skip
     assert ran.stderr.splitlines()[-1] == "[]", ran.stderr
     assert (words.split()[-1] if words else "fuse") in ran.stdout
+
+
+def spoiled(folder, name):
+    """A file that breaks off, or that is no transform."""
+    path = folder / name
+    if name.startswith("transform"):
+        path.write_text("hello\n")
+        return path
+    values = np.random.default_rng(0).integers(0, 900, (9, 36, 40)).astype(np.int16)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(path))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize("name", ["broken.nrrd", "broken.mha", "transform.license", "transform.h5"])
+def test_a_broken_file_is_told_in_one_sentence(tmp_path, long_pair, name):
+    path = str(spoiled(tmp_path, name))
+    files = [*long_pair, "--transform", path] if name.startswith("transform") else [path, long_pair[1]]
+    ran = subprocess.run(
+        [*COMMAND, "fuse", *files, "--out", str(tmp_path / "o.nrrd")], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    (line,) = ran.stderr.splitlines()
+    assert ran.returncode == 1 and line.startswith(f"amifusion: {path} cannot be read as a"), line
+
+
+def test_a_worker_tells_of_a_broken_file_in_one_sentence(tmp_path, long_pair):
+    spoiled(tmp_path, "broken.mha")
+    (tmp_path / "pairs.csv").write_text("reference,moving\nbroken.mha,ct.nrrd\n")
+    command = [*COMMAND, "batch", str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    ran = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    (line,) = ran.stderr.splitlines()
+    assert ran.returncode == 1 and "(row 2)" in line and "cannot be read as a volume" in line, line
+
+
+def test_what_python_prints_is_not_lost():
+    program = (
+        "import os, sys, warnings\n"
+        "from AMIFusionLib.native_output import quiet_files\n"
+        "with quiet_files():\n"
+        "    os.write(2, b'native\\n')\n"
+        "    warnings.warn('warned')\n"
+        "    print('printed', file=sys.stderr)\n"
+        "os.write(2, b'afterwards\\n')\n"
+        "with quiet_files():\n"
+        "    raise RuntimeError('raised')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT).stderr
+    assert all(word in said for word in ("warned", "printed", "afterwards", "Traceback", "raised")), said
+    assert "native\n" not in said
+    closed = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, program], env=ENVIRONMENT)
+    assert closed.returncode == 1
