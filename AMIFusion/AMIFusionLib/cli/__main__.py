@@ -24,10 +24,12 @@ from .license import license_commands
 from .model import model_commands
 from .phantom import phantom
 from .publisher import publisher_commands
+from .report import Commands
 from .train import train
 
 application = typer.Typer(
     name="amifusion",
+    cls=Commands,
     help="Authorizable fusion of medical images.",
     epilog=EXIT_CODES,
     no_args_is_help=True,

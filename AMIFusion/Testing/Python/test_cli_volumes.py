@@ -271,6 +271,24 @@ def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command", "error"),
+    [
+        (("fuse", "a.nrrd", "--json"), "fuse", "Missing argument"), (("fuse", "--json", "--nope"), "fuse", "--nope"),
+        (("fuse", "a.nrrd", "b.nrrd", "--out", "o.jpg", "--json"), "fuse", "ends in none of"),
+        (("license", "revoke", "--list", "x", "--json"), "license revoke", "--signing-key"),
+        (("license", "nonsense", "--json"), "license", "nonsense"), (("nonsense", "--json"), "", "nonsense"),
+        (("--nope", "--json"), "", "--nope"),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_told_to_scripts_too(tmp_path, monkeypatch, arguments, command, error):
+    monkeypatch.chdir(tmp_path)
+    said = run(*arguments, expect=2)
+    told = json.loads(said.out)
+    assert (told["exit_code"], told["command"]) == (2, command) and error in told["error"] and error in said.err
+    assert run(*(word for word in arguments if word != "--json"), expect=2).out == ""
+
+
 def test_missing_and_broken_files_are_exit_code_1(pair, tmp_path):
     (tmp_path / "note.nrrd").write_text("hello")
     for moving, sentence in (("missing.nrrd", "does not exist"), ("note.nrrd", "cannot be read")):
