@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType
+from typing import Annotated
 
 try:
     import typer
@@ -12,13 +13,15 @@ except ModuleNotFoundError:
         "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
     ) from None
 
+from AMIFusionLib import __version__
+
 from .align import align
 from .attack import attack
 from .average import average
 from .batch import batch
 from .demo import demo
 from .evaluate import evaluate
-from .failures import EXIT_CODES
+from .failures import DONE, EXIT_CODES
 from .fuse import fuse
 from .license import license_commands
 from .model import model_commands
@@ -26,6 +29,13 @@ from .phantom import phantom
 from .publisher import publisher_commands
 from .report import Commands
 from .train import train
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"amifusion {__version__}")
+        raise typer.Exit(DONE)
+
 
 application = typer.Typer(
     name="amifusion",
@@ -36,6 +46,17 @@ application = typer.Typer(
     # Rich tracebacks print local variables, and some of those are keys.
     pretty_exceptions_enable=False,
 )
+
+
+@application.callback()
+def _amifusion(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Take the options before a command's name."""
+
+
 application.command(epilog=EXIT_CODES)(fuse)
 application.command(epilog=EXIT_CODES)(batch)
 application.command(epilog=EXIT_CODES)(align)

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from AMIFusionLib import __version__
 from AMIFusionLib.authorization.license import license_number
 from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
@@ -269,6 +270,10 @@ def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     run(*arguments, expect=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_version_is_told():
+    assert run("--version").out == f"amifusion {__version__}\n"
 
 
 @pytest.mark.parametrize(
