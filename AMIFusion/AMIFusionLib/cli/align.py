@@ -13,7 +13,7 @@ from AMIFusionLib.volumes.scene import new_scene, write_transform
 from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
-from .volumes import Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
+from .volumes import Destination, Moving, Overwrite, Reference, check_destination, check_sources, destination, read_pair
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene
@@ -47,6 +47,7 @@ def align(
     with explained(report):
         from AMIFusionLib.alignment_job import AlignmentJob
 
+        check_sources(reference, moving)
         check_destination(Destination(out, False), overwrite, reference, moving)
         if image is not None:
             check_destination(image, overwrite, reference, moving)

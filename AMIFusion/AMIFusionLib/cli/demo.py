@@ -15,7 +15,7 @@ from AMIFusionLib.volumes.scene import new_scene
 from .failures import DONE, explained
 from .options import AsJson
 from .report import Report
-from .volumes import Destination, check_destination
+from .volumes import Destination, check_destination, check_sources
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene, vtkMRMLVolumeNode
@@ -42,6 +42,8 @@ def demo(
         "demo", as_json, reference=str(reference) if reference else None, moving=str(moving) if moving else None
     )
     with explained(report):
+        if reference is not None and moving is not None:
+            check_sources(str(reference), str(moving))
         for name in RESULTS:
             check_destination(Destination(out / name, False), overwrite, *_named(reference, moving))
         scene = new_scene()

@@ -19,7 +19,7 @@ FAILED = 1
 """Exit code of a command that could not do its work."""
 
 WRONG_USE = 2
-"""Of a command line that cannot be understood; Typer's own."""
+"""Of a command line that cannot be understood, or names what is not there; Typer's own."""
 
 UNLICENSED = 3
 """Of a fusion that was done without a valid license, so that its result is marked."""
@@ -32,6 +32,23 @@ EXIT_CODES = (
     f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch); "
     f"{INTERRUPTED} stopped."
 )
+
+
+class WrongUseError(ValueError):
+    """A value that an option does not take, or a file to read that is not there; the message says what to give."""
+
+
+@contextmanager
+def wrong_use() -> Iterator[None]:
+    """Count errors of what depends on the command line alone as wrong use.
+
+    Raises:
+        WrongUseError: instead of ValueError and OSError.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise WrongUseError(str(error)) from error
 
 
 @contextmanager
@@ -49,6 +66,8 @@ def explained(report: Report | None = None) -> Iterator[None]:
     except ModuleNotFoundError as error:
         extras = "amifusion[cli,mrml,batch,training,evaluation]"
         _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
+    except WrongUseError as error:
+        _end(str(error), report, WRONG_USE)
     except (ValueError, OSError) as error:
         _end(problem_of(error) if isinstance(error, OSError) else str(error), report)
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ import typer
 
 from AMIFusionLib.native_output import quiet_files
 
-from .failures import explained
+from .failures import explained, wrong_use
 from .options import AsJson
 from .report import Report
 
@@ -39,10 +39,13 @@ def train(
     with explained(report), Progress(console=Console(stderr=True)) as progress:
         import torch
 
+        from AMIFusionLib.fusion.devices import select_device
         from AMIFusionLib.training.configuration import TrainingConfiguration
         from AMIFusionLib.training.dataset import load_pairs
         from AMIFusionLib.training.loop import Trainer
 
+        with wrong_use():
+            select_device(device)
         torch.set_num_threads(threads)
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
         with quiet_files():

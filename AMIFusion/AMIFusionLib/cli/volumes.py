@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from AMIFusionLib.native_output import quiet_files
-from AMIFusionLib.volumes.paths import source_path
+from AMIFusionLib.volumes.paths import is_same_source, source_path
 
+from .failures import WrongUseError
 from .report import Report
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ class Destination:
 
     path: Path
     is_dicom: bool
+
+
+def check_sources(reference: str, moving: str) -> None:
+    """Refuse volumes that are not there, or one for both.
+
+    Raises:
+        WrongUseError: with what to do.
+    """
+    for text in (reference, moving):
+        path = source_path(text)[0]
+        if not path.exists():
+            raise WrongUseError(f"{path} does not exist. Name another file or folder.")
+    if is_same_source(reference, moving):
+        raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
 
 
 def read_source(scene: vtkMRMLScene, text: str, report: Report) -> LoadedVolume:

@@ -265,10 +265,11 @@ def test_demo_with_wrong_input_writes_nothing(scene, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.nrrd").write_text("hello")
     reference, _ = write_pair(tmp_path, ".nrrd")
-    for moving, sentence in (
-        ("missing.nrrd", "does not exist"), ("empty", "no DICOM series"), ("note.nrrd", "cannot be read"),
+    for moving, sentence, code in (
+        ("missing.nrrd", "does not exist", 2), ("empty", "no DICOM series", 1), ("note.nrrd", "cannot be read", 1),
     ):  # fmt: skip
-        shown = run("demo", "--reference", reference, "--moving", tmp_path / moving, "--out", tmp_path / "o", expect=1)
+        command = ("demo", "--reference", reference, "--moving", tmp_path / moving, "--out", tmp_path / "o")
+        shown = run(*command, expect=code)
         assert sentence in shown
         assert not (tmp_path / "o").exists()
     run("demo", "--reference", reference, expect=2)

@@ -111,7 +111,7 @@ def test_revoked_license_gives_a_marked_result(pair, tmp_path, model_path, publi
     run(*command, "--out", tmp_path / "before.nrrd")
     said = run(*command, "--out", tmp_path / "o.nrrd", "--revocations", tmp_path / "list.txt", expect=3)
     assert "revoked" in said.err
-    missing = run(*command, "--out", tmp_path / "p.nrrd", "--revocations", tmp_path / "none.txt", expect=1)
+    missing = run(*command, "--out", tmp_path / "p.nrrd", "--revocations", tmp_path / "none.txt", expect=2)
     assert "does not exist" in missing.err and not (tmp_path / "p.nrrd").exists()
 
 
@@ -129,7 +129,7 @@ def test_color_is_asked_for(pair, tmp_path):
     assert components == {"gray": 1, "color": 3}
     run("fuse", pair[0], tmp_path / "color.nrrd", "--gray", "--out", tmp_path / "again.nrrd", *LICENSED)
     assert SimpleITK.ReadImage(str(tmp_path / "again.nrrd")).GetNumberOfComponentsPerPixel() == 1
-    wrong = run("fuse", *pair, "--colors", "nothing", "--out", tmp_path / "x.nrrd", expect=1)
+    wrong = run("fuse", *pair, "--colors", "nothing", "--out", tmp_path / "x.nrrd", expect=2)
     assert "no color table 'nothing'" in wrong.err and "PET-Heat" in wrong.err
 
 
@@ -143,7 +143,7 @@ def test_windows_and_balance_count(pair, tmp_path):
     assert fused("--reference-window", "0", "9000").mean() < plain.mean()
     assert (fused("--balance", "0") != plain).any() and (fused("--plane", "coronal") != plain).any()
     assert (fused("--window", "percentiles") != plain).any()
-    run("fuse", *pair, "--out", tmp_path / "x.nrrd", "--moving-window", "5", "5", expect=1)
+    run("fuse", *pair, "--out", tmp_path / "x.nrrd", "--moving-window", "5", "5", expect=2)
 
 
 def test_dicom_in_and_out(dicom_pair, tmp_path):
@@ -272,6 +272,34 @@ def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--colors", "Nope"), "There is no color table 'Nope'"), (("--device", "cuda:99"), "There is no device"),
+        (("--moving-window", "100", "-20"), "A window from 100 to -20"), (("--license", "none"), "does not exist"),
+        (("--reference-window", "nan", "5"), "A window from nan to 5"), (("--revocations", "none"), "does not exist"),
+    ],
+)  # fmt: skip
+def test_values_that_no_volume_could_be_fused_with_are_wrong_use(pair, tmp_path, monkeypatch, more, sentence):
+    if "--revocations" not in more:
+        monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
+    licensed = LICENSED if "--license" not in more else ()
+    said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", *licensed, *more, "--json", expect=2)
+    told = json.loads(said.out)
+    assert told["exit_code"] == 2 and sentence in told["error"]
+
+
+def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.nrrd").symlink_to(pair[0])
+    study = tmp_path / "study"
+    for first, second in ((pair[0], pair[0]), (pair[0], "mr.nrrd"), (pair[0], "link.nrrd"), (f"{study}#3", "study#3")):
+        for command in (("fuse", first, second, "--out", "o.nrrd"), ("align", first, second, "--out", "o.h5")):
+            assert "is named twice. Name two different volumes" in run(*command, expect=2).err
+    assert "is named twice" in run("demo", "--reference", pair[0], "--moving", "mr.nrrd", expect=2).err
+    assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
+
+
 def test_version_is_told():
     assert run("--version").out == f"amifusion {__version__}\n"
 
@@ -294,10 +322,10 @@ def test_wrong_use_is_told_to_scripts_too(tmp_path, monkeypatch, arguments, comm
     assert run(*(word for word in arguments if word != "--json"), expect=2).out == ""
 
 
-def test_missing_and_broken_files_are_exit_code_1(pair, tmp_path):
+def test_missing_files_are_exit_code_2_and_broken_ones_1(pair, tmp_path):
     (tmp_path / "note.nrrd").write_text("hello")
-    for moving, sentence in (("missing.nrrd", "does not exist"), ("note.nrrd", "cannot be read")):
-        said = run("fuse", pair[0], tmp_path / moving, "--out", tmp_path / "o.nrrd", "--json", expect=1)
+    for moving, sentence, code in (("missing.nrrd", "does not exist", 2), ("note.nrrd", "cannot be read", 1)):
+        said = run("fuse", pair[0], tmp_path / moving, "--out", tmp_path / "o.nrrd", "--json", expect=code)
         assert sentence in json.loads(said.out)["error"] and sentence in said.err
         assert not (tmp_path / "o.nrrd").exists()
 
