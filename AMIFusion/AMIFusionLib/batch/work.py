@@ -116,7 +116,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "The memory did not suffice. Use fewer workers."
     if isinstance(error, ModuleNotFoundError):
-        return f"The worker lacks the package {error.name}. Install 'amifusion[batch,cli,mrml]' where it runs."
+        return (
+            f"The worker lacks the package {error.name}. Install AMIFusion where it runs, in the folder of its source: "
+            'pip install ".[batch]"'
+        )
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f"Unexpected {type(error).__name__}: {text or 'no reason given'}. Run again with --traceback to see where."

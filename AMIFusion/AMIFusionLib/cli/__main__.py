@@ -10,7 +10,7 @@ try:
     import typer
 except ModuleNotFoundError:
     raise SystemExit(
-        "amifusion: the command line needs its extra packages: pip install 'amifusion[cli,mrml]'"
+        "amifusion: the package typer is missing. Run in the folder of AMIFusion's source: pip install ."
     ) from None
 
 from AMIFusionLib import __version__

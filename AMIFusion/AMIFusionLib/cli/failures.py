@@ -64,8 +64,8 @@ def explained(report: Report | None = None) -> Iterator[None]:
             warnings.filterwarnings("ignore", module="pydicom")
             yield
     except ModuleNotFoundError as error:
-        extras = "amifusion[cli,mrml,batch,training,evaluation]"
-        _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
+        how = 'run in the folder of AMIFusion\'s source: pip install ".[batch,evaluation]"'
+        _end(f"The package {error.name} is missing. To install all that commands need, {how}", report)
     except WrongUseError as error:
         _end(str(error), report, WRONG_USE)
     except (ValueError, OSError) as error:

@@ -119,3 +119,33 @@ def test_what_python_prints_is_not_lost():
     assert "native\n" not in said
     closed = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, program], env=ENVIRONMENT)
     assert closed.returncode == 1
+
+
+BEYOND_SLICER = ("gdcm", "PIL", "dask", "distributed", "onnxruntime", "cv2", "pywt", "rapidocr", "skimage")
+"""What the command can use and Slicer's Python lacks; Pillow it has, but a fusion of files must not need it."""
+
+
+def test_fusing_in_slicers_python_needs_nothing_but_typer(tmp_path, long_pair):
+    program = (
+        "import runpy, sys\n"
+        f"sys.modules.update(dict.fromkeys({BEYOND_SLICER}))\n"
+        "runpy.run_module('AMIFusionLib.cli', run_name='__main__', alter_sys=True)\n"
+    )
+    arguments = ["fuse", *long_pair, "--out", str(tmp_path / "o.nrrd")]
+    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=ENVIRONMENT)
+    assert ran.returncode == 3 and (tmp_path / "o.nrrd").exists(), ran.stderr
+
+
+@pytest.mark.parametrize(("missing", "command"), [("typer", "--help"), ("dask", "batch")])
+def test_a_missing_package_is_told_with_what_to_do(tmp_path, missing, command):
+    (tmp_path / "pairs.csv").write_text("reference,moving\na.nrrd,b.nrrd\n")
+    more = [str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "out")] if command == "batch" else []
+    program = (
+        "import runpy, sys\n"
+        f"sys.modules['{missing}'] = None\n"
+        "runpy.run_module('AMIFusionLib.cli', run_name='__main__', alter_sys=True)\n"
+    )
+    command_line = [sys.executable, "-c", program, command, *more]
+    ran = subprocess.run(command_line, capture_output=True, text=True, env=ENVIRONMENT)
+    assert ran.returncode == 1 and f"package {missing} is missing" in ran.stderr and "pip install" in ran.stderr
+    assert "Traceback" not in ran.stderr
