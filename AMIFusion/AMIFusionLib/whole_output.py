@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
-def check_free(target: Path, overwrite: bool = False, replaceable: str = "") -> None:
-    """Refuse to write over what is there.
+def check_free(
+    target: Path, overwrite: bool | None = None, replaceable: str | Callable[[Path], bool] | None = None
+) -> None:
+    """Refuse to write over what is there, or where nothing can be written.
 
     Args:
         target: a file or folder to write.
-        overwrite: whether it may be replaced.
-        replaceable: the suffix that all files of a folder must have for it to be replaced; empty: never.
+        overwrite: whether it may be replaced; None where the user has no --overwrite to say so.
+        replaceable: what all parts of a folder must be for it to be replaced: files of a suffix, or what a function
+            says of them; None: it never is.
 
     Raises:
-        OSError: something is there that may not be replaced, with a sentence that says what to do.
+        OSError: something is there that may not be replaced, or the place is none to write to, with a sentence that
+            says what to do.
     """
+    _check_writable(target)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     kind = "folder" if target.is_dir() else "file"
     if not overwrite:
-        raise FileExistsError(
-            f"The {kind} {target} is there already. Choose another, or add --overwrite to replace it."
-        )
+        advice = "Choose another." if overwrite is None else "Choose another, or add --overwrite to replace it."
+        raise FileExistsError(f"The {kind} {target} is there already. {advice}")
     # A folder is replaced whole: one that holds anything else was named by mistake.
     if target.is_dir() and not (replaceable and all(_is(part, replaceable) for part in target.iterdir())):
         raise FileExistsError(f"The folder {target} holds other things too, so it is not replaced. Choose another.")
@@ -72,5 +77,39 @@ def _put(place: Path, target: Path, aside: Path) -> None:
         raise
 
 
-def _is(path: Path, suffix: str) -> bool:
-    return path.is_file() and path.suffix == suffix
+def problem_of(error: OSError) -> str:
+    """What happened to which file and what to do, in a sentence; of errors that have one already, theirs."""
+    if error.errno is None:
+        return str(error)
+    name = error.filename2 or error.filename
+    what = f"{os.fsdecode(name)} cannot be used" if isinstance(name, (str, bytes)) else "A file cannot be used"
+    reason = error.strerror or type(error).__name__
+    return f"{what} ({reason}). {_ADVICE.get(error.errno, 'Check its name and its permissions.')}"
+
+
+_ADVICE = {
+    errno.ENOSPC: "Make room on the disk.",
+    errno.EDQUOT: "Make room on the disk.",
+    errno.ENOTDIR: "A part of its path is a file and no folder. Choose another place.",
+    errno.EEXIST: "Something else is in its place. Choose another.",
+    errno.EISDIR: "It is a folder. Name a file.",
+    errno.EROFS: "The disk cannot be written to. Choose another place.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+
+
+def _check_writable(target: Path) -> None:
+    """Refuse a place below what is no folder, or in a folder that this user cannot write to."""
+    for folder in target.absolute().parents:
+        if os.path.lexists(folder):
+            break
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{target} cannot be written, because {folder} is no folder. Choose another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{target} cannot be written: {folder} does not allow it. Choose another place.")
+
+
+def _is(path: Path, replaceable: str | Callable[[Path], bool]) -> bool:
+    if callable(replaceable):
+        return replaceable(path)
+    return path.is_file() and path.suffix == replaceable

@@ -19,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import secrets
 import struct
 from base64 import b64decode, b64encode
@@ -34,6 +33,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from AMIFusionLib.array_archive import pack_arrays, unpack_arrays
 from AMIFusionLib.input_files import InputFileError, parse_json, read_input_file
+from AMIFusionLib.whole_output import whole
 
 from ..translation import tr as _
 from .errors import LicenseKeyError, ModelFileError
@@ -143,7 +143,7 @@ def seal_model(
     """Write a model file, at once or not at all.
 
     Args:
-        path: where to; an existing file is replaced.
+        path: where to; an existing file is replaced, folders above it are made.
         description: the public part of the header.
         public: parameters that anyone may read.
         sealed: parameters that only a license opens; each has a public value of the same shape.
@@ -152,6 +152,7 @@ def seal_model(
     Raises:
         ValueError: a key of another length, an incomplete description, nothing to seal, a sealed parameter without a
             public value of its shape, or parameters that ``pack_arrays`` does not take.
+        OSError: it cannot be written.
     """
     if len(model_key) != MODEL_KEY_BYTES:
         raise ValueError(_("A model key has {count} bytes.").format(count=MODEL_KEY_BYTES))
@@ -175,12 +176,8 @@ def seal_model(
     encoded = json.dumps(header, indent=1, sort_keys=True).encode()
     head = _MAGIC + _LENGTH.pack(len(encoded)) + encoded
     ciphertext = AESGCM(model_key).encrypt(nonce, sealed_archive, head)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(head + public_archive + ciphertext)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as place:
+        place.write_bytes(head + public_archive + ciphertext)
 
 
 def read_model(path: Path) -> SealedModel:

@@ -164,7 +164,7 @@ def _outcome(future: Future, task: PairTask) -> Outcome:
     else:
         problem = (
             f"The worker could not begin: {type(error).__name__}: {error}. Install this version of AMIFusion where it "
-            "runs: pip install 'amifusion[batch,cli,mrml]'"
+            'runs, in the folder of its source: pip install ".[batch]"'
         )
     return Outcome(task.pair, FAILED, problem=problem)
 

@@ -15,6 +15,7 @@ from AMIFusionLib.authorization.model_file import SealedModel
 from AMIFusionLib.dicom.identity import PlaceholderPatient, are_of_two_patients
 from AMIFusionLib.fused_series import FusedSeries
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.files import LoadedVolume, read_volume, save_volume, show_window
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.picture import comparison_picture
@@ -50,7 +51,8 @@ def fuse_files(
         OSError: a file cannot be read or written.
     """
     with _scene_of_one_pair() as scene:
-        loaded = [read_volume(scene, *source_path(text)) for text in (pair.reference, pair.moving)]
+        with quiet_files():
+            loaded = [read_volume(scene, *source_path(text)) for text in (pair.reference, pair.moving)]
         warnings = _warnings(pair, loaded, results.is_dicom)
         _show(scene, pair, loaded)
         options = FusionOptions(pair.plane, pair.window, not pair.gray, device, None, pair.balance)
@@ -58,7 +60,7 @@ def fuse_files(
         job.run()
         target = results.result(pair.name)
         # What is there is of an earlier run, or may be replaced; but not what others put into a series' folder.
-        check_free(target, True, DICOM_SUFFIX if results.is_dicom else "")
+        check_free(target, True, DICOM_SUFFIX if results.is_dicom else None)
         about_to_write()
         _write(results, pair, job, loaded, sealed)
         _write_thumbnail(results.thumbnail(pair.name), [one.node for one in loaded], job.node)
@@ -122,13 +124,16 @@ def _show(scene: slicer.vtkMRMLScene, pair: Pair, loaded: list[LoadedVolume]) ->
     if pair.colors:
         show_colors(scene, loaded[1].node, pair.colors)
     if pair.transform:
-        loaded[1].node.SetAndObserveTransformNodeID(read_transform(scene, Path(pair.transform)).GetID())
+        with quiet_files():
+            moved_by = read_transform(scene, Path(pair.transform))
+        loaded[1].node.SetAndObserveTransformNodeID(moved_by.GetID())
 
 
 def _write(results: ResultsFolder, pair: Pair, job: FusionJob, loaded: list[LoadedVolume], sealed: SealedModel) -> None:
     target = results.result(pair.name)
     if not results.is_dicom:
-        save_volume(job.node, target)
+        with quiet_files():
+            save_volume(job.node, target)
         return
     with whole(target, folder=True) as folder:
         FusedSeries(job.node, loaded[0], loaded[1], sealed.description, _patient(pair)).write(folder)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from AMIFusionLib.input_files import read_input_file
+from AMIFusionLib.volumes.paths import is_same_source
 
 from .errors import PairsError
 
@@ -151,6 +152,8 @@ def _pair(number: int, head: list[str], cells: list[str], folder: Path) -> Pair:
     for column in ("reference", "moving", "transform"):
         if column in values:
             values[column] = str(folder / values[column])
+    if is_same_source(values["reference"], values["moving"]):
+        raise ValueError("reference and moving are one volume. Name two different volumes of one patient.")
     return Pair(row=number, name=name, **values)
 
 

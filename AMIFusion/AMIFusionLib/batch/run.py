@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ def run_batch(
     is_interrupted = False
     with plan.results.owned():
         try:
-            with _interruptible(), workers() as client:
+            with workers() as client:
                 for outcome in outcomes(client, plan.tasks()):
                     ended[outcome.pair.row] = outcome
                     tell(outcome)
@@ -108,22 +108,6 @@ def run_batch(
         finally:
             write_reports(plan.results, list(ended.values()))
     return BatchEnd(list(ended.values()), is_interrupted)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let a request to terminate, as batch systems send it, end the batch as control-C does."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _check_apart(pairs: list[Pair], results: ResultsFolder) -> None:

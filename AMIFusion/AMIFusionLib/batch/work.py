@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from AMIFusionLib import __version__
+from AMIFusionLib.whole_output import check_free, problem_of
 
 from .contents import inputs_hash
 from .pairs import Pair
@@ -111,11 +112,14 @@ def fuse_pair(task: PairTask) -> Outcome:
 
 
 def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join((problem_of(error) if isinstance(error, OSError) else str(error)).split())
     if isinstance(error, MemoryError):
         return "The memory did not suffice. Use fewer workers."
     if isinstance(error, ModuleNotFoundError):
-        return f"The worker lacks the package {error.name}. Install 'amifusion[batch,cli,mrml]' where it runs."
+        return (
+            f"The worker lacks the package {error.name}. Install AMIFusion where it runs, in the folder of its source: "
+            'pip install ".[batch]"'
+        )
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f"Unexpected {type(error).__name__}: {text or 'no reason given'}. Run again with --traceback to see where."
@@ -188,11 +192,9 @@ def _is_right(results: ResultsFolder, name: str, record: Record, inputs: str, li
 
 
 def _check_replaceable(results: ResultsFolder, name: str, record: Record | None, licensee: str | None) -> None:
-    from AMIFusionLib.whole_output import check_free
-
     target = results.result(name)
     if record is None:
-        check_free(target)
+        check_free(target, overwrite=False)
     elif record.licensee is not None and licensee is None and target.exists():
         raise ValueError(
             f"{target} is a clean result, of other inputs or options or damaged, and a marked one would take its "

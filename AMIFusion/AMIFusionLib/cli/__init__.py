@@ -1,1 +1,1 @@
-"""The ``amifusion`` command. Needs the ``cli`` extra; the Slicer module never imports it."""
+"""The ``amifusion`` command. Needs typer; the Slicer module never imports it."""

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene, write_transform
 
 from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
-from .volumes import Destination, Moving, Overwrite, Reference, check_destination, destination, read_pair
+from .volumes import Destination, Moving, Overwrite, Reference, check_destination, check_sources, destination, read_pair
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene
@@ -46,6 +47,7 @@ def align(
     with explained(report):
         from AMIFusionLib.alignment_job import AlignmentJob
 
+        check_sources(reference, moving)
         check_destination(Destination(out, False), overwrite, reference, moving)
         if image is not None:
             check_destination(image, overwrite, reference, moving)
@@ -59,7 +61,8 @@ def align(
             report.warn("No better place was found: the transform moves nothing.")
         if image is not None:
             _save_resampled(scene, pair, image.path)
-        write_transform(job.node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), out)
+        with quiet_files():
+            write_transform(job.node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), out)
         _finish(report, job, out, image)
 
 
@@ -67,7 +70,9 @@ def _save_resampled(scene: vtkMRMLScene, pair: tuple[LoadedVolume, LoadedVolume]
     from AMIFusionLib.volumes.files import save_volume
     from AMIFusionLib.volumes.resampled import resampled_volume
 
-    save_volume(resampled_volume(scene, pair[1].node, pair[0].node), path)
+    moved = resampled_volume(scene, pair[1].node, pair[0].node)
+    with quiet_files():
+        save_volume(moved, path)
 
 
 def _finish(report: Report, job: AlignmentJob, out: Path, image: Destination | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .failures import explained
+from .failures import explained, wrong_use
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
 from .report import Report
 from .revocations import RevocationSource, known_revocations
@@ -45,7 +45,10 @@ def attack(
 
         torch.set_num_threads(threads)
         letters = _parts(only) or LETTERS
-        check_letters(letters)
+        with wrong_use():
+            check_letters(letters)
+            if not _parts(words):
+                raise ValueError("Give at least one word of the mark with --words.")
         if document:
             split_at_markers(document)
         path, license_text = measured_model(model, license_file)

@@ -24,6 +24,8 @@ def average(
 ) -> None:
     """Average the parameters of runs that began with one another: often better than each, and between them."""
     report = Report("average", as_json)
+    if weight and len(weight) != len(runs):
+        raise typer.BadParameter("Give a --weight for each run, or none.")
     with explained(report):
         from AMIFusionLib.training.averaging import average_runs
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import DONE, FAILED, UNLICENSED, explained
+from .failures import DONE, FAILED, UNLICENSED, explained, wrong_use
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
@@ -64,6 +64,8 @@ def batch(
         from AMIFusionLib.batch.run import BatchPlan
         from AMIFusionLib.bundled import MODEL_PATH
 
+        if not scheduler and device not in ("auto", "cpu"):
+            _check_device(device)
         read = read_pairs(pairs)
         model, license_file = (model or MODEL_PATH).resolve(), license_file and license_file.resolve()
         revoked, told = _announce(model, license_file, revocations, report)
@@ -76,6 +78,14 @@ def batch(
             connect = lambda: cluster.local_workers(count)  # noqa: E731
         plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked)
         _finish(report, plan, _run(plan, connect, report, told))
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that the workers of this machine do not have; loads torch."""
+    from AMIFusionLib.fusion.devices import select_device
+
+    with wrong_use():
+        select_device(device)
 
 
 def _announce(

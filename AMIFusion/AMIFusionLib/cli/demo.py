@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import DONE, explained
 from .options import AsJson
 from .report import Report
+from .volumes import Destination, check_destination, check_sources
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene, vtkMRMLVolumeNode
 
     from AMIFusionLib.fusion_job import FusionJob
+
+RESULTS = ("fused-unlicensed.nrrd", "fused-licensed.nrrd", "comparison.png")
 
 
 def demo(
@@ -28,6 +32,7 @@ def demo(
     ] = None,
     moving: Annotated[Path | None, typer.Option(help="The second volume, of the same patient.")] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the results.")] = Path("demo-results"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier demo.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fuse two volumes twice, unlicensed and with the public evaluation license, and show both."""
@@ -37,12 +42,20 @@ def demo(
         "demo", as_json, reference=str(reference) if reference else None, moving=str(moving) if moving else None
     )
     with explained(report):
+        if reference is not None and moving is not None:
+            check_sources(str(reference), str(moving))
+        for name in RESULTS:
+            check_destination(Destination(out / name, False), overwrite, *_named(reference, moving))
         scene = new_scene()
         if reference is None or moving is None:
             first, second = _phantom_pair(scene, report)
         else:
             first, second = _user_pair(scene, reference, moving)
         _run(first, second, out, report)
+
+
+def _named(*paths: Path | None) -> list[str]:
+    return [str(path) for path in paths if path is not None]
 
 
 def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, report: Report) -> None:
@@ -52,8 +65,8 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
     from AMIFusionLib.fusion_job import FusionJob
     from AMIFusionLib.volumes.files import save_volume
     from AMIFusionLib.volumes.picture import comparison_picture
+    from AMIFusionLib.whole_output import whole
 
-    out.mkdir(parents=True, exist_ok=True)
     model = read_model(MODEL_PATH)
     report.say(f"Model:     {model.description.title}")
     for role, node in (("Reference", reference), ("Moving", moving)):
@@ -61,7 +74,8 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
         report.say(f"{role + ':':11}{node.GetName()}, {size}")
     results: list[vtkMRMLVolumeNode] = []
     facts: dict[str, object] = {}
-    for state, text in (("unlicensed", None), ("licensed", EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))):
+    texts = {"unlicensed": None, "licensed": EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")}
+    for (state, text), name in zip(texts.items(), RESULTS):
         authorization = authorize(model, text)
         if authorization.problem:
             report.say(f"License:   {authorization.problem}")
@@ -70,12 +84,14 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
         speed = f"{slices} slices in {seconds:.2f} s on {job.device}, {1000 * seconds / slices:.1f} ms a slice"
         report.say(f"Fused:     {state}, {speed}")
         results.append(job.node)
-        path = out / f"fused-{state}.nrrd"
-        save_volume(job.node, path)
+        path = out / name
+        with quiet_files():
+            save_volume(job.node, path)
         report.say(f"           {path}")
         facts[state] = {"out": str(path), "slices": slices, "seconds": round(seconds, 3), "device": str(job.device)}
-    picture = out / "comparison.png"
-    comparison_picture(reference, moving, results).save(picture)
+    picture = out / RESULTS[-1]
+    with whole(picture) as place:
+        comparison_picture(reference, moving, results).save(place)
     report.say(f"Picture:   {picture} (left to right: reference, moving, unlicensed, licensed)")
     report.finish(DONE, **facts, picture=str(picture))
 
@@ -100,5 +116,6 @@ def _phantom_pair(scene: vtkMRMLScene, report: Report) -> tuple[vtkMRMLVolumeNod
 def _user_pair(scene: vtkMRMLScene, reference: Path, moving: Path) -> tuple[vtkMRMLVolumeNode, vtkMRMLVolumeNode]:
     from AMIFusionLib.volumes.files import read_volume
 
-    first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
+    with quiet_files():
+        first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
     return first, second

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from AMIFusionLib.whole_output import problem_of
+
 if TYPE_CHECKING:
     from .report import Report
 
@@ -17,15 +19,36 @@ FAILED = 1
 """Exit code of a command that could not do its work."""
 
 WRONG_USE = 2
-"""Of a command line that cannot be understood; Typer's own."""
+"""Of a command line that cannot be understood, or names what is not there; Typer's own."""
 
 UNLICENSED = 3
 """Of a fusion that was done without a valid license, so that its result is marked."""
 
+INTERRUPTED = 130
+"""Of a command that was stopped by control-C or a request to end; Typer's own."""
+
 EXIT_CODES = (
     f"Exit codes: {DONE} done; {FAILED} failed, nothing was written (batch: some pairs failed); {WRONG_USE} wrong use; "
-    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch)."
+    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch); "
+    f"{INTERRUPTED} stopped."
 )
+
+
+class WrongUseError(ValueError):
+    """A value that an option does not take, or a file to read that is not there; the message says what to give."""
+
+
+@contextmanager
+def wrong_use() -> Iterator[None]:
+    """Count errors of what depends on the command line alone as wrong use.
+
+    Raises:
+        WrongUseError: instead of ValueError and OSError.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise WrongUseError(str(error)) from error
 
 
 @contextmanager
@@ -41,14 +64,18 @@ def explained(report: Report | None = None) -> Iterator[None]:
             warnings.filterwarnings("ignore", module="pydicom")
             yield
     except ModuleNotFoundError as error:
-        extras = "amifusion[cli,mrml,batch,training,evaluation]"
-        _end(f"the package {error.name} is missing. Install AMIFusion with its extras: {extras}", report)
+        how = 'run in the folder of AMIFusion\'s source: pip install ".[batch,evaluation]"'
+        _end(f"The package {error.name} is missing. To install all that commands need, {how}", report)
+    except WrongUseError as error:
+        _end(str(error), report, WRONG_USE)
     except (ValueError, OSError) as error:
-        _end(str(error), report)
+        _end(problem_of(error) if isinstance(error, OSError) else str(error), report)
+    except KeyboardInterrupt:
+        _end("stopped before it was done.", report, INTERRUPTED)
 
 
-def _end(message: str, report: Report | None) -> None:
+def _end(message: str, report: Report | None, exit_code: int = FAILED) -> None:
     typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
     if report is not None:
-        report.fail(message)
-    raise typer.Exit(FAILED) from None
+        report.fail(message, exit_code)
+    raise typer.Exit(exit_code) from None

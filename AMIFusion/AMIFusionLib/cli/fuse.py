@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from AMIFusionLib.volumes.scene import new_scene, read_transform, show_colors
+from AMIFusionLib.native_output import quiet_files
+from AMIFusionLib.volumes.scene import color_table, new_scene, read_transform, show_colors
 
-from .failures import DONE, UNLICENSED, explained
+from .failures import DONE, UNLICENSED, explained, wrong_use
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
@@ -20,6 +21,7 @@ from .volumes import (
     Overwrite,
     Reference,
     check_destination,
+    check_sources,
     destination,
     read_pair,
 )
@@ -90,8 +92,10 @@ def fuse(
     with explained(report):
         from AMIFusionLib.fusion_job import FusionOptions
 
-        check_destination(target, overwrite, reference, moving)
+        check_sources(reference, moving)
         scene = new_scene()
+        _check_choices(scene, (reference_window, moving_window), colors, device)
+        check_destination(target, overwrite, reference, moving)
         pair = read_pair(scene, reference, moving, report)
         patient = _patient(pair[0], target, patient_id, patient_name, report)
         _show(scene, pair, (reference_window, moving_window), colors, transform)
@@ -100,6 +104,21 @@ def fuse(
         seconds = _run(job, report)
         files = _write(target, job, pair, sealed, patient)
         _finish(report, target, job, sealed, licensee, seconds, files)
+
+
+def _check_choices(
+    scene: vtkMRMLScene, windows: Sequence[tuple[float, float] | None], colors: str | None, device: str
+) -> None:
+    """Refuse what no volume could be fused with."""
+    from AMIFusionLib.fusion.devices import select_device
+
+    with wrong_use():
+        for low, high in filter(None, windows):
+            if not low < high:
+                raise ValueError(f"A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
+        if colors:
+            color_table(scene, colors)
+        select_device(device)
 
 
 def _patient(
@@ -136,7 +155,9 @@ def _show(
     if colors:
         show_colors(scene, pair[1].node, colors)
     if transform:
-        pair[1].node.SetAndObserveTransformNodeID(read_transform(scene, transform).GetID())
+        with quiet_files():
+            moved_by = read_transform(scene, transform)
+        pair[1].node.SetAndObserveTransformNodeID(moved_by.GetID())
 
 
 def _job(
@@ -187,7 +208,8 @@ def _write(
     from AMIFusionLib.whole_output import whole
 
     if not target.is_dicom:
-        save_volume(job.node, target.path)
+        with quiet_files():
+            save_volume(job.node, target.path)
         return 1
     series = FusedSeries(job.node, *pair, sealed.description, patient)
     slices, done = series.result.GetImageData().GetDimensions()[2], 0

@@ -54,3 +54,20 @@ def chosen(given: T | None, fallback: T | None, option: str) -> T:
     if found is None:
         raise typer.BadParameter(f"Give --keys or {option}.")
     return found
+
+
+def check_no_key(target: Path, keys: Path | None, *files: Path | None) -> None:
+    """Refuse to write over or among a publisher's keys, which nobody can make again.
+
+    Args:
+        target: the file to write.
+        keys: the publisher's folder, or None.
+        files: single keys that were named instead, or None.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    place = target.resolve()
+    kept = [file.resolve() for file in files if file is not None]
+    if place in kept or (keys is not None and keys.resolve() in (place, *place.parents)):
+        raise ValueError(f"{target} is a key or lies in the folder of the keys. Choose another --out.")

@@ -14,7 +14,7 @@ from AMIFusionLib.authorization.license import inspect_license, read_license_fil
 from AMIFusionLib.authorization.model_file import read_model
 
 from .failures import DONE, explained
-from .keys import Keys, MasterKey, SigningKey, chosen, publisher_of
+from .keys import Keys, MasterKey, SigningKey, check_no_key, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 from .revocations import RevocationSource, known_revocations
@@ -73,7 +73,8 @@ def issue(
         from AMIFusionLib.desk.tables import LicenseRequest, read_requests
         from AMIFusionLib.whole_output import check_free
 
-        check_free(out, overwrite)
+        check_no_key(out, keys, signing_key, master_key)
+        check_free(out, None if many else overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:
             issued = issuer.issue(read_requests(many, expires and _utc(expires)))
@@ -156,10 +157,12 @@ def revoke(
             _check_registered(numbers, register)
         until = _utc(next_update) if next_update else datetime.now(timezone.utc) + timedelta(days=30)
         made = write_list(path, numbers, key, until, publisher or (desk.name if desk else ""))
-    report.say(f"{len(made.revoked)} licenses are on the list {path}, sequence {made.sequence}.")
+    count = len(made.revoked)
+    counted = f"{count} license is" if count == 1 else f"{count} licenses are"
+    report.say(f"{counted} on the list {path}, sequence {made.sequence}.")
     report.say(f"Publish it, and the next one by {made.next_update:%Y-%m-%d}.")
     report.finish(
-        out=str(path), revoked=numbers, count=len(made.revoked), sequence=made.sequence,
+        out=str(path), revoked=numbers, count=count, sequence=made.sequence,
         next_update=f"{made.next_update:%Y-%m-%d}",
     )  # fmt: skip
 

@@ -10,15 +10,15 @@ import typer
 
 from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
-from AMIFusionLib.fusion.network import build_network
-from AMIFusionLib.training.run_folder import read_run
 
 from .failures import explained
-from .keys import Keys, MasterKey, chosen, publisher_of
+from .keys import Keys, MasterKey, check_no_key, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 
 model_commands = typer.Typer(help="Seal and inspect model files, and exchange their keys.", no_args_is_help=True)
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model file that is there.")]
 
 
 @model_commands.command()
@@ -41,11 +41,20 @@ def seal(
         int, typer.Option(min=1, help="Of the model's key, as amifusion model inspect says after a rotation.")
     ] = 1,
     revocation_url: Annotated[str, typer.Option(help="Where users find your revocation list, https.")] = "",
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Seal a trained network: anyone can run it marked, a license opens the clean result."""
     report = Report("model seal", as_json)
     with explained(report):
+        from AMIFusionLib.fusion.network import build_network
+        from AMIFusionLib.training.run_folder import read_run
+        from AMIFusionLib.whole_output import check_free
+
+        check_no_key(out, keys, public_key, master_key)
+        if training.resolve() in out.resolve().parents:
+            raise ValueError(f"{out} lies in the folder of the training. Choose another --out.")
+        check_free(out, overwrite)
         desk = publisher_of(keys)
         name = chosen(publisher, desk.name if desk else None, "--publisher")
         where = chosen(contact, desk.contact if desk else None, "--contact")
@@ -74,7 +83,7 @@ def rotate(
     revocation_url: Annotated[
         str | None, typer.Option(help="Where users find your revocation list from now on.", show_default=False)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model file that is there.")] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Seal the same model under a new key: licenses issued so far do not open the new file."""
@@ -82,6 +91,7 @@ def rotate(
     with explained(report):
         from AMIFusionLib.desk.revoking import rotate_model
 
+        check_no_key(out, keys, master_key)
         desk = publisher_of(keys)
         master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))
         sealed = read_model(model)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import explained
 from .options import AsJson
 from .report import Report, progress_bar
-from .volumes import SUFFIXES, Format
+from .volumes import DICOM_SUFFIX, SUFFIXES, Format
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
 
 def phantom(
-    out: Annotated[Path, typer.Option(file_okay=False, help="A new or empty folder.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write.")],
     only: Annotated[str, typer.Option(metavar="NAMES", help="Some of CT,MRT1,MRT2,PET; by default all.")] = "",
     file_format: Annotated[
         Format, typer.Option("--format", help="Of the volumes: files, or a folder with a DICOM series for each.")
     ] = "nrrd",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a folder with nothing but the phantom's volumes in it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the synthetic head: CT, two MR and PET of one patient who does not exist."""
@@ -40,7 +44,7 @@ def phantom(
         wrong = [name for name in names if name not in VOLUME_NAMES]
         if wrong:
             raise typer.BadParameter(f"There is no phantom volume '{wrong[0]}'. Choose of: {', '.join(VOLUME_NAMES)}.")
-        check_free(out)
+        check_free(out, overwrite, _is_written_here)
         paths = []
         with progress_bar("Making the phantom") as show, whole(out, folder=True) as folder:
             model = HeadModel()
@@ -60,6 +64,16 @@ def phantom(
         report.finish(out=str(out), format=file_format, volumes=[str(path) for path in paths])
 
 
+def _is_written_here(path: Path) -> bool:
+    """Whether something has the name of what this command writes, and is such."""
+    from AMIFusionLib.phantom.modalities import VOLUME_NAMES
+
+    names = {f"Phantom{name}" for name in VOLUME_NAMES}
+    if path.is_dir():
+        return path.name in names and all(part.is_file() and part.suffix == DICOM_SUFFIX for part in path.iterdir())
+    return path.name in {name + suffix for name in names for suffix in SUFFIXES.values()}
+
+
 def _identity() -> Dataset:
     from AMIFusionLib.dicom.identity import PlaceholderPatient, placeholder_identity
 
@@ -70,7 +84,9 @@ def _write_file(scene: vtkMRMLScene, path: Path, volume: PhantomVolume) -> None:
     from AMIFusionLib.phantom.nodes import add_phantom_volume
     from AMIFusionLib.volumes.files import save_volume
 
-    save_volume(add_phantom_volume(scene, volume), path)
+    node = add_phantom_volume(scene, volume)
+    with quiet_files():
+        save_volume(node, path)
 
 
 def _write_series(folder: Path, volume: PhantomVolume, identity: Dataset, number: int) -> None:

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from .failures import FAILED
+from .failures import FAILED, WRONG_USE
 
 
 class Report:
@@ -47,9 +49,9 @@ class Report:
         if exit_code:
             raise typer.Exit(exit_code)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, exit_code: int = FAILED) -> None:
         """Tell a failure; who calls ends the command."""
-        self._print(FAILED, {"error": message})
+        self._print(exit_code, {"error": message})
 
     def _print(self, exit_code: int, facts: dict[str, object]) -> None:
         if not self._as_json:
@@ -57,6 +59,39 @@ class Report:
         content = {"command": self._command, "exit_code": exit_code, **self._inputs, **facts}
         content.update(seconds=round(self.seconds, 3), warnings=self._warnings)
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+class Commands(TyperGroup):
+    """All commands; with --json among the arguments, wrong use is told as JSON too."""
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments before the command's name."""
+        is_json = "--json" in args
+        with _wrong_use_told(is_json):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_IS_JSON] = is_json
+        return context
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the command's name and the rest, and run it."""
+        with _wrong_use_told(ctx.meta[_IS_JSON]):
+            return super().invoke(ctx)
+
+
+_IS_JSON = f"{__name__}.is_json"
+
+
+@contextmanager
+def _wrong_use_told(is_json: bool) -> Iterator[None]:
+    try:
+        yield
+    # The base of all kinds of wrong use has no name that is public.
+    except Exception as error:
+        if is_json and getattr(error, "exit_code", None) == WRONG_USE and hasattr(error, "format_message"):
+            context = getattr(error, "ctx", None)
+            path = context.command_path.split(" ", 1)[1:] if context else []
+            Report(" ".join(path), as_json=True).fail(error.format_message(), WRONG_USE)
+        raise
 
 
 @contextmanager

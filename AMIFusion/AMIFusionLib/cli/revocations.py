@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .failures import WrongUseError, wrong_use
+
 if TYPE_CHECKING:
     from AMIFusionLib.authorization.model_file import ModelDescription
     from AMIFusionLib.authorization.revocation import RevocationList
@@ -36,8 +38,7 @@ def known_revocations(
         report: takes the warnings.
 
     Raises:
-        ValueError: an address that no list may be fetched from.
-        OSError: a file was named that is not there.
+        WrongUseError: an address that no list may be fetched from, or a file that is not there.
     """
     from AMIFusionLib.authorization.revocation import check_revocation_url
     from AMIFusionLib.revocations import Revocations, user_folder
@@ -45,10 +46,11 @@ def known_revocations(
     revocations = Revocations(user_folder())
     url = source if source and "://" in source else None
     if url:
-        check_revocation_url(url)
+        with wrong_use():
+            check_revocation_url(url)
     elif source:
         if not Path(source).exists():
-            raise FileNotFoundError(f"The revocation list {source} does not exist. Name another file.")
+            raise WrongUseError(f"The revocation list {source} does not exist. Name another file.")
         revocations.take_file(Path(source), model)
     given_problem = revocations.problem
     if revocations.begin_refresh(model, url):

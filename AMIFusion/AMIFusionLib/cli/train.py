@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from .failures import explained
+from AMIFusionLib.native_output import quiet_files
+
+from .failures import explained, wrong_use
 from .options import AsJson
-from .report import Report
+from .report import Report, progress_bar
 
 
 def train(
@@ -30,25 +32,26 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train licensed and unlicensed behavior together; run again to go on where it was left."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     report, terms = Report("train", as_json), {}
-    with explained(report), Progress(console=Console(stderr=True)) as progress:
+    with explained(report):
         import torch
 
+        from AMIFusionLib.fusion.devices import select_device
         from AMIFusionLib.training.configuration import TrainingConfiguration
         from AMIFusionLib.training.dataset import load_pairs
         from AMIFusionLib.training.loop import Trainer
 
+        with wrong_use():
+            select_device(device)
         torch.set_num_threads(threads)
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
-        pairs = load_pairs(data, "train")
+        with quiet_files():
+            pairs = load_pairs(data, "train")
         trainer = Trainer(settings, pairs, folder, device, start)
-        bar = progress.add_task(f"Training on {len(pairs)} pairs", total=settings.steps)
-        for news in trainer.run(after_step=lambda step: progress.update(bar, completed=step)):
-            terms = {name: value if math.isfinite(value) else None for name, value in news.terms.items()}
-            shown = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())
-            report.say(f"{news.step}/{news.steps}  {news.seconds:.0f} s  {shown}")
+        with progress_bar(f"Training on {len(pairs)} pairs") as show:
+            for news in trainer.run(after_step=lambda step: show(step / settings.steps)):
+                terms = {name: value if math.isfinite(value) else None for name, value in news.terms.items()}
+                shown = "  ".join(f"{name} {value:.3f}" for name, value in news.terms.items())
+                report.say(f"{news.step}/{news.steps}  {news.seconds:.0f} s  {shown}")
     report.say(f"Trained. Seal it with: amifusion model seal {folder}")
     report.finish(out=str(folder), steps=settings.steps, pairs=len(pairs), terms=terms)

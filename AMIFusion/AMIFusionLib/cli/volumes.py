@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from AMIFusionLib.volumes.paths import source_path
+from AMIFusionLib.native_output import quiet_files
+from AMIFusionLib.volumes.paths import is_same_source, source_path
 
+from .failures import WrongUseError
 from .report import Report
 
 if TYPE_CHECKING:
@@ -53,12 +55,27 @@ class Destination:
     is_dicom: bool
 
 
+def check_sources(reference: str, moving: str) -> None:
+    """Refuse volumes that are not there, or one for both.
+
+    Raises:
+        WrongUseError: with what to do.
+    """
+    for text in (reference, moving):
+        path = source_path(text)[0]
+        if not path.exists():
+            raise WrongUseError(f"{path} does not exist. Name another file or folder.")
+    if is_same_source(reference, moving):
+        raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
+
+
 def read_source(scene: vtkMRMLScene, text: str, report: Report) -> LoadedVolume:
     """Read a volume; gives a ``volumes.files.LoadedVolume``."""
     from AMIFusionLib.volumes.files import read_volume
 
     path, series = source_path(text)
-    loaded = read_volume(scene, path, series)
+    with quiet_files():
+        loaded = read_volume(scene, path, series)
     if path.is_file() and loaded.dicom is not None and len(loaded.dicom.frames) == 1:
         report.warn(f"{path} is one slice. Name its folder to read the whole series.")
     return loaded
@@ -112,4 +129,4 @@ def check_destination(target: Destination, overwrite: bool, *sources: str) -> No
         source = source_path(text)[0].resolve()
         if source == place or (target.is_dicom and (place in source.parents or source in place.parents)):
             raise FileExistsError(f"{target.path} is, holds or lies in a source of this command. Choose another --out.")
-    check_free(target.path, overwrite, DICOM_SUFFIX if target.is_dicom else "")
+    check_free(target.path, overwrite, DICOM_SUFFIX if target.is_dicom else None)

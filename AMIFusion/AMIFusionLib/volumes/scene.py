@@ -9,7 +9,7 @@ from ..translation import tr as _
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTransformNode
+    from slicer import vtkMRMLColorNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTransformNode
 
 
 def new_scene() -> vtkMRMLScene:
@@ -41,13 +41,27 @@ def show_colors(scene: vtkMRMLScene, node: vtkMRMLScalarVolumeNode, name: str) -
 
     if not isinstance(node, slicer.vtkMRMLScalarVolumeNode) or isinstance(node, slicer.vtkMRMLVectorVolumeNode):
         raise ValueError(_("'{name}' is in color already. Leave --colors out.").format(name=node.GetName()))
+    node.GetDisplayNode().SetAndObserveColorNodeID(color_table(scene, name).GetID())
+
+
+def color_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorNode:
+    """One of Slicer's color tables.
+
+    Args:
+        scene: with color tables.
+        name: as Slicer's module Colors lists it; upper and lower case do not matter.
+
+    Raises:
+        ValueError: no such table.
+    """
+    import slicer
+
     tables = [
         table for table in slicer.util.getNodesByClass("vtkMRMLColorNode", scene=scene) if table.GetScalarsToColors()
     ]
     for table in tables:
         if table.GetName().lower() == name.lower():
-            node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
-            return
+            return table
     names = ", ".join(sorted({table.GetName() for table in tables}))
     raise ValueError(_("There is no color table '{name}'. Choose one of: {names}.").format(name=name, names=names))
 

@@ -374,8 +374,8 @@ def test_mistakes_get_a_sentence(tmp_path, plain, data_folder, readable):
     assert "measured by licensed results: give a license" in command(*shared, expect=1)
     assert "not issued by Test publisher" in command(*shared, "--license", EVALUATION_LICENSE_PATH, expect=1)
     shared += ["--license", plain.license]
-    assert "There is no attack 'z'. Choose from a, b" in command(*shared, "--only", "z", expect=1)
-    assert "at least one word" in command(*shared, "--words", "", "--only", "b", expect=1)
+    assert "There is no attack 'z'. Choose from a, b" in command(*shared, "--only", "z", expect=2)
+    assert "at least one word" in command(*shared, "--words", "", "--only", "b", expect=2)
     (tmp_path / "other.md").write_text("no place")
     assert "no place for tables" in command(*shared, "--only", "b", "--document", tmp_path / "other.md", expect=1)
     (tmp_path / "empty").mkdir()

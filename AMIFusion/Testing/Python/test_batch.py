@@ -82,6 +82,7 @@ def test_names_come_from_the_paths_and_stay(table):
         (f"{HEAD}\na,b,c\n\na, ,d", "row 4: there is no moving"),
         (f"{HEAD}\na,b,c,d", "row 2: there are 4 cells, but 3 columns"),
         (f"{HEAD}\na,b,c\nd,e,C", "row 3: row 2 has the same name"),
+        (f"{HEAD}\na,b,c\na,./a,d", "row 3: reference and moving are one volume. Name two different"),
         (f"{HEAD}\na,b,../c", "row 2: the name is no name of a file"),
         (f"{HEAD}\na,b,.c", "row 2: the name is no name of a file"),
         (f"{HEAD}\na,b,Thumbnails", "row 2: the name is taken"),

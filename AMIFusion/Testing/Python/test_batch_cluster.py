@@ -208,6 +208,13 @@ def test_few_tasks_are_handed_over_at_a_time():
     assert counted == 500 and not flying
 
 
+@pytest.mark.parametrize("command", ["batch", "train"])
+def test_devices_that_are_not_here_are_wrong_use(tmp_path, studies, command):
+    arguments = ("batch", studies / "pairs.csv", "--out") if command == "batch" else ("train", "--data", studies)
+    said = run(*arguments, tmp_path / "out", "--device", "cuda:99", expect=2)
+    assert "There is no device 'cuda:99' here" in said.err and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["batch", "evaluate", "attack"])
 def test_revocation_lists_count(in_threads, tmp_path, studies, model_path, license_file, publisher, command):  # noqa: F811
     number = inspect_license(license_file.read_text(encoding="utf-8"))["jti"]

@@ -47,11 +47,12 @@ def desk(tmp_path, publisher):
     return tmp_path
 
 
-def seal(desk, model_id="lab-1", out="lab.amif", expect=0, master="master.key"):
+def seal(desk, *more, model_id="lab-1", out="lab.amif", expect=0, master="master.key"):
     """Seal the desk's network."""
     return run(
         "model", "seal", desk / "run", "--model-id", model_id, "--publisher", "The lab", "--contact", "lab@example.org",
-        "--public-key", desk / "public.pem", "--master-key", desk / master, "--out", desk / out, expect=expect,
+        "--public-key", desk / "public.pem", "--master-key", desk / master, "--out", desk / out, *more,
+        expect=expect,
     )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_owners_way_from_network_to_license(desk):
 def test_license_outlives_a_new_training_of_the_same_model(desk):
     seal(desk)
     issue(desk)
-    seal(desk)
+    seal(desk, "--overwrite")
     assert "it opens" in run("license", "inspect", desk / "jane.license", "--model", desk / "lab.amif")
 
 
@@ -228,6 +229,22 @@ def test_demo_tells_a_script(scene, tmp_path):
     assert os.path.isfile(told["picture"]) and told["exit_code"] == 0
 
 
+def test_demo_replaces_nothing_unasked_and_no_source(scene, tmp_path):
+    pair, out = write_pair(tmp_path, ".nrrd"), tmp_path / "out"
+    command = ("demo", "--reference", pair[0], "--moving", pair[1], "--out", out)
+    run(*command)
+    (out / "note.txt").write_text("precious")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "--overwrite" in run(*command, expect=1)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "comparison.png").write_bytes(b"old")
+    run(*command, "--overwrite")
+    assert {path.name for path in out.iterdir()} == set(before) and (out / "comparison.png").read_bytes() != b"old"
+    source = out / "fused-licensed.nrrd"
+    again = run("demo", "--reference", source, "--moving", pair[1], "--out", out, "--overwrite", expect=1)
+    assert "in a source of this command" in again
+
+
 def leaf_commands(group, names=()):
     """Every command with its words."""
     for name, command in group.commands.items():
@@ -248,10 +265,11 @@ def test_demo_with_wrong_input_writes_nothing(scene, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.nrrd").write_text("hello")
     reference, _ = write_pair(tmp_path, ".nrrd")
-    for moving, sentence in (
-        ("missing.nrrd", "does not exist"), ("empty", "no DICOM series"), ("note.nrrd", "cannot be read"),
+    for moving, sentence, code in (
+        ("missing.nrrd", "does not exist", 2), ("empty", "no DICOM series", 1), ("note.nrrd", "cannot be read", 1),
     ):  # fmt: skip
-        shown = run("demo", "--reference", reference, "--moving", tmp_path / moving, "--out", tmp_path / "o", expect=1)
+        command = ("demo", "--reference", reference, "--moving", tmp_path / moving, "--out", tmp_path / "o")
+        shown = run(*command, expect=code)
         assert sentence in shown
         assert not (tmp_path / "o").exists()
     run("demo", "--reference", reference, expect=2)

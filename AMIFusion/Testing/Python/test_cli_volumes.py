@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from AMIFusionLib import __version__
 from AMIFusionLib.authorization.license import license_number
 from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
@@ -110,7 +111,7 @@ def test_revoked_license_gives_a_marked_result(pair, tmp_path, model_path, publi
     run(*command, "--out", tmp_path / "before.nrrd")
     said = run(*command, "--out", tmp_path / "o.nrrd", "--revocations", tmp_path / "list.txt", expect=3)
     assert "revoked" in said.err
-    missing = run(*command, "--out", tmp_path / "p.nrrd", "--revocations", tmp_path / "none.txt", expect=1)
+    missing = run(*command, "--out", tmp_path / "p.nrrd", "--revocations", tmp_path / "none.txt", expect=2)
     assert "does not exist" in missing.err and not (tmp_path / "p.nrrd").exists()
 
 
@@ -128,7 +129,7 @@ def test_color_is_asked_for(pair, tmp_path):
     assert components == {"gray": 1, "color": 3}
     run("fuse", pair[0], tmp_path / "color.nrrd", "--gray", "--out", tmp_path / "again.nrrd", *LICENSED)
     assert SimpleITK.ReadImage(str(tmp_path / "again.nrrd")).GetNumberOfComponentsPerPixel() == 1
-    wrong = run("fuse", *pair, "--colors", "nothing", "--out", tmp_path / "x.nrrd", expect=1)
+    wrong = run("fuse", *pair, "--colors", "nothing", "--out", tmp_path / "x.nrrd", expect=2)
     assert "no color table 'nothing'" in wrong.err and "PET-Heat" in wrong.err
 
 
@@ -142,7 +143,7 @@ def test_windows_and_balance_count(pair, tmp_path):
     assert fused("--reference-window", "0", "9000").mean() < plain.mean()
     assert (fused("--balance", "0") != plain).any() and (fused("--plane", "coronal") != plain).any()
     assert (fused("--window", "percentiles") != plain).any()
-    run("fuse", *pair, "--out", tmp_path / "x.nrrd", "--moving-window", "5", "5", expect=1)
+    run("fuse", *pair, "--out", tmp_path / "x.nrrd", "--moving-window", "5", "5", expect=2)
 
 
 def test_dicom_in_and_out(dicom_pair, tmp_path):
@@ -271,10 +272,60 @@ def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_and_broken_files_are_exit_code_1(pair, tmp_path):
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--colors", "Nope"), "There is no color table 'Nope'"), (("--device", "cuda:99"), "There is no device"),
+        (("--moving-window", "100", "-20"), "A window from 100 to -20"), (("--license", "none"), "does not exist"),
+        (("--reference-window", "nan", "5"), "A window from nan to 5"), (("--revocations", "none"), "does not exist"),
+    ],
+)  # fmt: skip
+def test_values_that_no_volume_could_be_fused_with_are_wrong_use(pair, tmp_path, monkeypatch, more, sentence):
+    if "--revocations" not in more:
+        monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
+    licensed = LICENSED if "--license" not in more else ()
+    said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", *licensed, *more, "--json", expect=2)
+    told = json.loads(said.out)
+    assert told["exit_code"] == 2 and sentence in told["error"]
+
+
+def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.nrrd").symlink_to(pair[0])
+    study = tmp_path / "study"
+    for first, second in ((pair[0], pair[0]), (pair[0], "mr.nrrd"), (pair[0], "link.nrrd"), (f"{study}#3", "study#3")):
+        for command in (("fuse", first, second, "--out", "o.nrrd"), ("align", first, second, "--out", "o.h5")):
+            assert "is named twice. Name two different volumes" in run(*command, expect=2).err
+    assert "is named twice" in run("demo", "--reference", pair[0], "--moving", "mr.nrrd", expect=2).err
+    assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
+
+
+def test_version_is_told():
+    assert run("--version").out == f"amifusion {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "error"),
+    [
+        (("fuse", "a.nrrd", "--json"), "fuse", "Missing argument"), (("fuse", "--json", "--nope"), "fuse", "--nope"),
+        (("fuse", "a.nrrd", "b.nrrd", "--out", "o.jpg", "--json"), "fuse", "ends in none of"),
+        (("license", "revoke", "--list", "x", "--json"), "license revoke", "--signing-key"),
+        (("license", "nonsense", "--json"), "license", "nonsense"), (("nonsense", "--json"), "", "nonsense"),
+        (("--nope", "--json"), "", "--nope"),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_told_to_scripts_too(tmp_path, monkeypatch, arguments, command, error):
+    monkeypatch.chdir(tmp_path)
+    said = run(*arguments, expect=2)
+    told = json.loads(said.out)
+    assert (told["exit_code"], told["command"]) == (2, command) and error in told["error"] and error in said.err
+    assert run(*(word for word in arguments if word != "--json"), expect=2).out == ""
+
+
+def test_missing_files_are_exit_code_2_and_broken_ones_1(pair, tmp_path):
     (tmp_path / "note.nrrd").write_text("hello")
-    for moving, sentence in (("missing.nrrd", "does not exist"), ("note.nrrd", "cannot be read")):
-        said = run("fuse", pair[0], tmp_path / moving, "--out", tmp_path / "o.nrrd", "--json", expect=1)
+    for moving, sentence, code in (("missing.nrrd", "does not exist", 2), ("note.nrrd", "cannot be read", 1)):
+        said = run("fuse", pair[0], tmp_path / moving, "--out", tmp_path / "o.nrrd", "--json", expect=code)
         assert sentence in json.loads(said.out)["error"] and sentence in said.err
         assert not (tmp_path / "o.nrrd").exists()
 
@@ -372,6 +423,30 @@ def test_phantom_keeps_what_is_there(scene, tmp_path, quick_phantom):
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
     run("phantom", "--out", tmp_path / "new", "--only", "CT", "--format", "nifti")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["PhantomCT.nii.gz"]
+
+
+@pytest.mark.parametrize("file_format", ["nrrd", "dicom"])
+def test_phantom_is_replaced_when_asked(scene, tmp_path, quick_phantom, file_format):
+    command = ("phantom", "--only", "CT", "--format", file_format, "--out", tmp_path / "p")
+    run(*command)
+    assert "--overwrite" in run(*command, expect=1).err
+    (old,) = (tmp_path / "p").iterdir()
+    before = old.stat().st_ino
+    run(*command, "--overwrite")
+    assert [path.name for path in (tmp_path / "p").iterdir()] == [old.name] and old.stat().st_ino != before
+    (tmp_path / "p" / "PhantomMRT2").mkdir()
+    (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").write_text("precious")
+    assert "other things" in run(*command, "--overwrite", expect=1).err
+    assert (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_fusion(pair, tmp_path, monkeypatch):
+    (tmp_path / "afile").write_text("precious")
+    monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
+    for name in ("afile/x.nrrd", "afile/deeper/series"):
+        said = run("fuse", *pair, "--out", tmp_path / name, expect=1)
+        assert "afile is no folder. Choose another place." in said.err
+    assert (tmp_path / "afile").read_text() == "precious"
 
 
 def test_choices_are_those_of_the_library():

@@ -28,7 +28,7 @@ class TestRevoking:
     def test_by_number_and_by_file_and_renewed(self, office):
         issue_many("licensee,expires\nA,2099-01-01\nB,2099-01-01\nC,2099-01-01\n")
         numbers = [row["number"] for row in rows("licenses/licenses.csv")]
-        assert "1 licenses are on the list" in revoke(numbers[0].upper(), "--register", "licenses/licenses.csv")
+        assert "1 license is on the list" in revoke(numbers[0].upper(), "--register", "licenses/licenses.csv")
         first = read_revocation_list(
             (office / "revocations.txt").read_text(encoding="utf-8"),
             (office / "keys/public.pem").read_text(encoding="utf-8"),
@@ -114,7 +114,7 @@ class TestUsersSide:
     def test_the_address_in_the_model(self, office):
         with serving() as server:
             run("model", "seal", "run", "--model-id", "lab-1", "--keys", "keys", "--out", "lab.amif",
-                "--revocation-url", server.url())  # fmt: skip
+                "--revocation-url", server.url(), "--overwrite")  # fmt: skip
             assert server.url() in run("model", "inspect", "lab.amif")
             issue("a.license")
             revoke("a.license")
@@ -138,6 +138,7 @@ class TestUsersSide:
             "lab.amif",
             "--revocation-url",
             url,
+            "--overwrite",
         )
         issue("a.license")
         assert "cannot be fetched" not in run("license", "inspect", "a.license", "--model", "lab.amif")
@@ -147,7 +148,7 @@ class TestUsersSide:
     @pytest.mark.parametrize("source", ["missing.txt", "http://example.org/x", "file:///etc/passwd"])
     def test_sources_that_are_none(self, office, source):
         issue("a.license")
-        shown = run("license", "inspect", "a.license", "--model", "lab.amif", "--revocations", source, expect=1)
+        shown = run("license", "inspect", "a.license", "--model", "lab.amif", "--revocations", source, expect=2)
         assert "does not exist" in shown or "must begin with https://" in shown
 
     def test_a_stale_list_is_warned_of(self, office):

@@ -4,10 +4,17 @@ import json
 import re
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from packaging.requirements import Requirement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = ROOT / "AMIFusion"
@@ -145,3 +152,42 @@ def test_library_layers_import_one_way():
                        if name.startswith(("..", "AMIFusionLib."))]  # fmt: skip
             wrong += [name for name in outside if name.split(".")[0] not in {*COMMON, layer, below}]
             assert not wrong, (path.name, wrong)
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def locked():
+    """{package: version} of what the tests run with."""
+    lines = "".join((ROOT / "requirements" / name).read_text() for name in ("run.txt", "test.txt")).splitlines()
+    return dict(
+        line.split(";")[0].lower().replace("_", "-").split("==") for line in map(str.strip, lines) if "==" in line
+    )
+
+
+def test_what_pip_installs_is_what_the_tests_run_with():
+    extras = PROJECT["optional-dependencies"]
+    for text in [*PROJECT["dependencies"], *(each for extra in extras.values() for each in extra)]:
+        wanted = Requirement(text)
+        assert wanted.specifier.contains(locked()[wanted.name.lower()]), text
+    base = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert {"typer", "slicer-core", "SimpleITK", "pydicom", "pillow", "torch"} <= base
+
+
+def hints():
+    """(file, extras) of each advice to install this program."""
+    files = [*(MODULE / "AMIFusionLib").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"amifusion\[|pip install '?amifusion", text), f"{path} names a package of an index"
+        for extras in re.findall(r'pip install "?\.(?:\[([\w,]*)\]"?)?', text):
+            yield path.name, set(filter(None, extras.split(",")))
+
+
+def test_advice_to_install_names_extras_that_there_are():
+    found = list(hints())
+    assert {name for name, _ in found} >= {"__main__.py", "failures.py", "cluster.py", "work.py", "command-line.md"}
+    for name, extras in found:
+        assert extras <= PROJECT["optional-dependencies"].keys(), name
+    told = set().union(*(extras for name, extras in found if name == "failures.py"))
+    assert told == PROJECT["optional-dependencies"].keys()

@@ -2,6 +2,7 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -28,6 +29,14 @@ def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
     for name, value in before.public.items():
         np.testing.assert_array_equal(after.public[name], value)
     assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
+
+
+def test_the_command_draws_no_bar_into_a_pipe(tmp_path, data_folder):
+    settings = dataclasses.asdict(TrainingConfiguration(**{**SMALL, "steps": 1}))
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    command = ["train", str(tmp_path / "run"), "--data", str(data_folder)]
+    ran = CliRunner().invoke(application, [*command, "--configuration", str(tmp_path / "settings.json")])
+    assert (ran.exit_code, ran.stderr) == (0, "") and ran.stdout.startswith("1/1"), ran.output
 
 
 def test_mean_of_runs(tmp_path, data_folder):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from AMIFusionLib.whole_output import check_free, whole
+from AMIFusionLib.whole_output import check_free, problem_of, whole
 
 
 def content(folder):
@@ -66,3 +66,35 @@ def test_only_what_may_be_replaced_is(old):
     ):  # fmt: skip
         with pytest.raises(FileExistsError):
             check_free(old / path, **more)
+
+
+def test_overwriting_is_advised_only_where_it_can_be_asked_for(old):
+    for overwrite, is_advised in ((None, False), (False, True)):
+        with pytest.raises(FileExistsError) as refused:
+            check_free(old / "file.nrrd", overwrite)
+        assert ("--overwrite" in str(refused.value)) == is_advised
+
+
+def test_places_that_cannot_be_written_are_refused_before_the_work(old, monkeypatch):
+    for name in ("file.nrrd/x.nrrd", "file.nrrd/deep/x.nrrd"):
+        with pytest.raises(NotADirectoryError, match="is no folder. Choose another place"):
+            check_free(old / name)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != old)
+    with pytest.raises(PermissionError, match="does not allow it"):
+        check_free(old / "new" / "x.nrrd")
+
+
+def test_bare_errors_of_files_become_sentences(old):
+    for action, reason in (
+        (lambda: (old / "file.nrrd").mkdir(), "in its place"), (lambda: (old / "series").write_text(""), "Name a file"),
+        (lambda: (old / "file.nrrd" / "x").write_text(""), "is a file and no folder"),
+        (lambda: (old / "none" / "x").write_text(""), "Check its name"),
+    ):  # fmt: skip
+        with pytest.raises(OSError) as raised:
+            action()
+        sentence = problem_of(raised.value)
+        assert sentence.startswith(str(old)) and reason in sentence and "Errno" not in sentence
+    assert problem_of(OSError(28, "No space left on device")) == (
+        "A file cannot be used (No space left on device). Make room on the disk."
+    )
+    assert problem_of(OSError("A sentence.")) == "A sentence."

@@ -1,0 +1,71 @@
+"""Sealing writes over nothing that its owner did not give up, and never over keys."""
+# ruff: noqa: F811 (fixtures are imported by name)
+
+import pytest
+from AMIFusionLib.authorization.model_file import read_model
+from desk_commands import NEXT_YEAR, issue, issue_many, office, revoke  # noqa: F401 (a fixture)
+from test_cli import desk, run  # noqa: F401 (a fixture of a fixture)
+
+SEAL = ("model", "seal", "run", "--model-id", "lab-1", "--keys", "keys", "--out")
+KEYS = ("signing.pem", "public.pem", "master.key", "publisher.json")
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_sealed_over_unasked(office):
+    (office / "licenses.csv").write_text("precious")
+    before = contents(office)
+    for name in ("licenses.csv", "lab.amif"):
+        assert "is there already" in run(*SEAL, name, expect=1)
+    assert contents(office) == before
+    run(*SEAL, "lab.amif", "--overwrite", "--generation", 2)
+    assert read_model(office / "lab.amif").description.generation == 2
+
+
+@pytest.mark.parametrize("name", [*KEYS, "new.amif", "deeper/new.amif"])
+def test_no_command_writes_among_the_keys(office, name):
+    before = contents(office)
+    for command in (SEAL, ("model", "rotate", "lab.amif", "--keys", "keys", "--out")):
+        assert "lies in the folder of the keys" in run(*command, f"keys/{name}", "--overwrite", expect=1)
+    assert "lies in the folder of the keys" in issue(f"keys/{name}", "--overwrite", expect=1)
+    (office / "link").symlink_to(office / "keys")
+    assert "lies in the folder of the keys" in run(*SEAL, f"link/{name}", "--overwrite", expect=1)
+    (office / "link").unlink()
+    assert contents(office) == before
+
+
+def test_single_keys_and_the_training_are_not_written_over(office):
+    before = contents(office)
+    single = (
+        "--publisher",
+        "A",
+        "--contact",
+        "b",
+        "--public-key",
+        "keys/public.pem",
+        "--master-key",
+        "keys/master.key",
+    )
+    for name in ("public.pem", "master.key"):
+        said = run("model", "seal", "run", "--model-id", "x", *single, "--out", f"keys/{name}", "--overwrite", expect=1)
+        assert "is a key" in said
+    assert "folder of the training" in run(*SEAL, "run/parameters.npz", "--overwrite", expect=1)
+    assert contents(office) == before
+
+
+def test_folders_above_a_sealed_model_are_made(office):
+    run(*SEAL, "deep/er/lab.amif")
+    assert [path.name for path in (office / "deep" / "er").iterdir()] == ["lab.amif"]
+
+
+def test_overwriting_is_advised_only_to_commands_that_have_it(office):
+    table = f"licensee,expires\nA,{NEXT_YEAR}\n"
+    issue_many(table, "--register", "all.csv")
+    revoke("licenses/a.license")
+    reissue = ("license", "reissue", "all.csv", "--model", "lab.amif", "--keys", "keys", "--list", "revocations.txt")
+    for said in (issue_many(table, expect=1), run(*reissue, "--out", "licenses", expect=1)):
+        assert "is there already" in said and "--overwrite" not in said
+    issue("jane.license")
+    assert "add --overwrite" in issue("jane.license", expect=1)
