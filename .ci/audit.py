@@ -12,6 +12,9 @@ FOUND = 1
 NOT_ASKED = 75
 """Exit code where not all could be asked: nothing is known to be wrong, and nothing to be right."""
 
+_PATIENCE = 300
+"""Seconds for all packages together."""
+
 _OUT_OF_REACH = re.compile(r"connect|timed? ?out|max retries|server error|name resolution|proxy", re.IGNORECASE)
 
 
@@ -49,8 +52,11 @@ def main() -> None:
     given = parser.parse_args()
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--no-deps", "--progress-spinner", "off"]
     files = [word for name in given.requirements for word in ("-r", name)]
-    ran = subprocess.run([*command, "--format", "json", *files], capture_output=True, text=True)
-    code, lines = judged(ran.stdout, ran.stderr)
+    try:
+        ran = subprocess.run([*command, "--format", "json", *files], capture_output=True, text=True, timeout=_PATIENCE)
+        code, lines = judged(ran.stdout, ran.stderr)
+    except subprocess.TimeoutExpired:
+        code, lines = judged("", f"pip-audit timed out after {_PATIENCE} seconds")
     print("\n".join(lines), file=sys.stderr if code else sys.stdout)
     if code == NOT_ASKED:
         print("make audit: NOT AUDITED. The service cannot be reached from here; ask where it can.", file=sys.stderr)
