@@ -3,7 +3,8 @@
     PYTHONPATH=AMIFusion python benchmarks/batch.py [--out docs/benchmarks.md] [--only scaling|killing]
 
 Scaling: pairs of 256 x 256 x 24 are fused by one worker and by two in turns, on processes that have fused one before,
-one CPU thread each. Killing: 200 small pairs, 5 of them with a broken file, and a worker gets SIGKILL while it fuses;
+one CPU thread each. What the machine gives is shown beside it: the same pairs in two plain processes without Dask, half
+each. Killing: 200 small pairs, 5 of them with a broken file, and a worker gets SIGKILL while it fuses;
 every result is compared with the same pair fused in the main process, and the batch is run again. Scaling wants a
 machine that does nothing else; killing does not.
 """
@@ -18,7 +19,9 @@ import statistics
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ from AMIFusionLib.batch.cluster import local_workers, outcomes
 from AMIFusionLib.batch.pairs import read_pairs
 from AMIFusionLib.batch.results import ResultsFolder
 from AMIFusionLib.batch.run import BatchEnd, BatchPlan, run_batch
-from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, fuse_pair
+from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, PairTask, fuse_pair
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.evaluation.markdown import markdown_table
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
@@ -82,28 +85,42 @@ def plan_for(table: Path, out: Path, overwrite: bool = False) -> BatchPlan:
     return BatchPlan(read_pairs(table), results, MODEL_PATH, EVALUATION_LICENSE_PATH, "cpu", 1, overwrite)
 
 
+def fuse_all(tasks: list[PairTask]) -> None:
+    """Fuse pairs one after the other in this process."""
+    for task in tasks:
+        outcome = fuse_pair(task)
+        if outcome.state != FUSED:
+            raise SystemExit(f"Not fused: {outcome}")
+
+
 def scaling(folder: Path, rounds: int) -> str:
-    """Time one worker and two, and report as Markdown."""
+    """Time one worker, two, and two processes without Dask, and report as Markdown."""
     write_phantoms(folder, SCALING_SIZE, 1)
     table = write_table(folder, SCALING_PAIRS, 1)
     with ExitStack() as stack:
         clients = {count: stack.enter_context(local_workers(count)) for count in (1, 2)}
+        pool = stack.enter_context(ProcessPoolExecutor(2, mp_context=get_context("spawn")))
 
         def run(count: int) -> None:
             ended = list(outcomes(clients[count], plan_for(table, folder / f"out{count}", True).tasks()))
             if {each.state for each in ended} != {FUSED}:
                 raise SystemExit(f"Not all pairs were fused: {ended}")
 
-        seconds = take_turns({str(count): lambda count=count: run(count) for count in clients}, rounds)
+        def run_plainly() -> None:
+            tasks = list(plan_for(table, folder / "plain", True).tasks())
+            list(pool.map(fuse_all, (tasks[::2], tasks[1::2])))
+
+        ways = {f"{count} on Dask": lambda count=count: run(count) for count in clients}
+        seconds = take_turns({**ways, "alternative: 2 plain processes": run_plainly}, rounds)
     rows = [
-        [count, f"{middle:.1f}", f"{60 * SCALING_PAIRS / middle:.0f}", ratio(seconds["1"], each)]
+        [count, f"{middle:.1f}", f"{60 * SCALING_PAIRS / middle:.0f}", ratio(seconds["1 on Dask"], each)]
         for count, each in seconds.items()
         for middle in [statistics.median(each)]
     ]
     head = ["workers", "seconds", "pairs a minute", "times as fast as one"]
     size = " x ".join(str(count) for count in SCALING_SIZE[::-1])
     what = f"{SCALING_PAIRS} pairs of {size}, reading, hashing and writing included; each worker with {machine(1)}"
-    return f"{what}; {rounds} rounds in which one and two workers take turns.\n\n{markdown_table(head, rows)}"
+    return f"{what}; {rounds} rounds in which they take turns.\n\n{markdown_table(head, rows)}"
 
 
 @contextmanager

@@ -32,7 +32,9 @@ def test_all_can_be_loaded(path):
     program = f"import runpy; runpy.run_path({str(path)!r}, run_name='loaded')"
     folders = os.pathsep.join(map(str, (MODULE, MODULE / "Testing" / "Python", FOLDER)))
     environment = {**os.environ, "PYTHONPATH": folders, "QT_QPA_PLATFORM": "offscreen"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

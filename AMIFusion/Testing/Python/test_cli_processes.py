@@ -35,7 +35,7 @@ def ignore_interrupts():
 def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path, long_pair, request_to_end):
     process = subprocess.Popen(
         [*COMMAND, "fuse", *long_pair, "--out", str(tmp_path / "fused"), "--json"], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=ignore_interrupts,
+        stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT, preexec_fn=ignore_interrupts,
     )  # fmt: skip
     while not list(tmp_path.glob(".amifusion-*/fused/*.dcm")) and process.poll() is None:
         time.sleep(0.002)
@@ -63,7 +63,7 @@ def test_looking_for_a_command_loads_nothing_heavy(words):
         f"    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program, *(() if words else ("help",))], capture_output=True, text=True,
+        [sys.executable, "-c", program, *(() if words else ("help",))], capture_output=True, encoding="utf-8",
         env={**ENVIRONMENT, **(completion if words else {})},
     )  # fmt: skip
     assert ran.stderr.splitlines()[-1] == "[]", ran.stderr
@@ -87,7 +87,10 @@ def test_a_broken_file_is_told_in_one_sentence(tmp_path, long_pair, name):
     path = str(spoiled(tmp_path, name))
     files = [*long_pair, "--transform", path] if name.startswith("transform") else [path, long_pair[1]]
     ran = subprocess.run(
-        [*COMMAND, "fuse", *files, "--out", str(tmp_path / "o.nrrd")], capture_output=True, text=True, env=ENVIRONMENT
+        [*COMMAND, "fuse", *files, "--out", str(tmp_path / "o.nrrd")],
+        capture_output=True,
+        encoding="utf-8",
+        env=ENVIRONMENT,
     )
     (line,) = ran.stderr.splitlines()
     assert ran.returncode == 1 and line.startswith(f"amifusion: {path} cannot be read as a"), line
@@ -97,7 +100,7 @@ def test_a_worker_tells_of_a_broken_file_in_one_sentence(tmp_path, long_pair):
     spoiled(tmp_path, "broken.mha")
     (tmp_path / "pairs.csv").write_text("reference,moving\nbroken.mha,ct.nrrd\n")
     command = [*COMMAND, "batch", str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "out"), "--workers", "1"]
-    ran = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", env=ENVIRONMENT)
     (line,) = ran.stderr.splitlines()
     assert ran.returncode == 1 and "(row 2)" in line and "cannot be read as a volume" in line, line
 
@@ -114,7 +117,9 @@ def test_what_python_prints_is_not_lost():
         "with quiet_files():\n"
         "    raise RuntimeError('raised')\n"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT).stderr
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=ENVIRONMENT
+    ).stderr
     assert all(word in said for word in ("warned", "printed", "afterwards", "Traceback", "raised")), said
     assert "native\n" not in said
     closed = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, program], env=ENVIRONMENT)
@@ -132,7 +137,9 @@ def test_fusing_in_slicers_python_needs_nothing_but_typer(tmp_path, long_pair):
         "runpy.run_module('AMIFusionLib.cli', run_name='__main__', alter_sys=True)\n"
     )
     arguments = ["fuse", *long_pair, "--out", str(tmp_path / "o.nrrd")]
-    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=ENVIRONMENT)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, encoding="utf-8", env=ENVIRONMENT
+    )
     assert ran.returncode == 3 and (tmp_path / "o.nrrd").exists(), ran.stderr
 
 
@@ -146,6 +153,6 @@ def test_a_missing_package_is_told_with_what_to_do(tmp_path, missing, command):
         "runpy.run_module('AMIFusionLib.cli', run_name='__main__', alter_sys=True)\n"
     )
     command_line = [sys.executable, "-c", program, command, *more]
-    ran = subprocess.run(command_line, capture_output=True, text=True, env=ENVIRONMENT)
+    ran = subprocess.run(command_line, capture_output=True, encoding="utf-8", env=ENVIRONMENT)
     assert ran.returncode == 1 and f"package {missing} is missing" in ran.stderr and "pip install" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -8,6 +8,7 @@ import pytest
 from AMIFusionLib.batch.errors import PairsError
 from AMIFusionLib.batch.pairs import COLUMNS, PLANES, WINDOW_CHOICES, Pair, read_pairs
 from AMIFusionLib.desk.tables import RegisteredLicense, day, read_register, read_requests, register_text
+from AMIFusionLib.volumes.paths import is_same_source
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_fuzzed_parsers import TITLES, fuzzed
@@ -33,7 +34,7 @@ PAIRS = st.builds(
     window=st.sampled_from(WINDOW_CHOICES), balance=st.floats(0, 100), reference_window=WINDOWS, moving_window=WINDOWS,
     colors=st.none(), gray=st.booleans(), transform=st.none() | CELLS, patient_id=st.none() | CELLS,
     patient_name=st.none() | CELLS,
-)  # fmt: skip
+).filter(lambda pair: not is_same_source(*(f"/{name.strip()}" for name in (pair.reference, pair.moving))))  # fmt: skip
 
 REGISTERED = st.builds(
     RegisteredLicense, number=st.uuids().map(str), licensee=LICENSEES, model=FILES,
