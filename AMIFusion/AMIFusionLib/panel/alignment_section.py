@@ -120,7 +120,8 @@ class AlignmentSection:
 
     def on_failed(self, error: Exception) -> None:
         """Say why there is no alignment."""
-        self._end(_sentence(error))
+        # An expected one says what is wrong with the volumes; a check would only say it again.
+        self._end(_sentence(error), look_again=not isinstance(error, ValueError))
 
     def on_canceled(self) -> None:
         """Say that nothing was moved."""
@@ -176,13 +177,13 @@ class AlignmentSection:
             # The section may be closed, and a warning that nobody sees is none.
             self._ui.alignmentCollapsibleButton.collapsed = False
 
-    def _end(self, sentence: str) -> None:
+    def _end(self, sentence: str, look_again: bool = True) -> None:
         """Say how the alignment ended, and look at how the volumes lie now: what a check had warned of may still be."""
         self._job = None
         self._ui.alignmentProgressBar.setVisible(False)
         self._changed()
         self._say(sentence)
-        if self._is_ready:
+        if self._is_ready and look_again:
             self._check(quietly=True, said_before=sentence)
 
     def _show_progress(self, progress: Any) -> None:
