@@ -64,7 +64,7 @@ class PoseSearch:
 
     What it climbs is the mutual information of D. Mattes et al., "PET-CT image registration in the chest using
     free-form deformations", IEEE Transactions on Medical Imaging 22, 2003, by a regular step gradient ascent. It works
-    in one thread: the same images, levels and seed give the same pose, but for the rounding of sums (1e-12).
+    in one thread: the same images, levels and seed give the same pose to the bit.
 
     Args:
         fixed, moving: working copies.
@@ -120,6 +120,7 @@ class PoseSearch:
     def _method(self, fixed: SimpleITK.Image, level: Level) -> SimpleITK.ImageRegistrationMethod:
         method = SimpleITK.ImageRegistrationMethod()
         method.SetNumberOfThreads(1)
+        # More would be added up in any order, which changes the last digits.
         method.SetNumberOfWorkUnits(1)
         method.SetMetricAsMattesMutualInformation(_BINS)
         method.SetMetricSamplingStrategy(method.RANDOM)
