@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -85,6 +86,7 @@ def stage(run_folder: Path) -> dict[str, object]:
         else "none: the public set stays as it is",
         "Crops enlarged up to 4 times": f"{settings.enlarged_share:.0%}",
         "Batches reduced 2 or 4 times": f"{settings.reduced_share:.0%}",
+        "Gammas of the crops": f"{math.exp(-settings.log_gamma_range):.2f} to {math.exp(settings.log_gamma_range):.2f}",
         "Weight: flat": f"{settings.flat_weight:g}",
         "Learning rate (Adam)": f"{settings.learning_rate:g} falling along a half cosine",
         "bfloat16 convolutions": f"in the first {settings.mixed_precision_share:.0%} of the steps",

@@ -45,6 +45,9 @@ REDUCTIONS = (2, 4)
 SMALLEST_CROP = 48
 """Smallest side of a crop in pixels: the fourth scale of VIF needs 41, and a border is left out elsewhere."""
 
+LOG_GAMMA_RANGE = 0.4
+"""Unless a configuration says otherwise: gammas of 0.67 to 1.49."""
+
 _LARGEST_FILE = 1 << 20
 _LARGEST_SIZE = 1 << 16
 """Of a hyper-parameter, as model files take it, a batch and a crop."""
@@ -76,6 +79,8 @@ class TrainingConfiguration:
             ``dataset.LARGEST_FACTOR`` times larger: what scanners and viewers make that interpolate.
         reduced_share: share of batches whose crops are made smaller by one of ``REDUCTIONS``: coarse slices,
             whose edges are sharper than any scanner's at 256 pixels.
+        log_gamma_range: natural logarithm of the largest gamma that crops are toned with, as other display windows
+            would; the smallest is its inverse.
         flat_weight: weight of the pattern left in the fusion of two constants.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
@@ -97,6 +102,7 @@ class TrainingConfiguration:
     unlicensed_every: int = 2
     enlarged_share: float = 0.0
     reduced_share: float = 0.0
+    log_gamma_range: float = LOG_GAMMA_RANGE
     flat_weight: float = 0.0
     mixed_precision_share: float = 0.8
 
@@ -145,7 +151,7 @@ class TrainingConfiguration:
             raise ValueError("'learning_rate' must be a number above 0")
         if not _is_number(self.flat_weight) or self.flat_weight < 0:
             raise ValueError("'flat_weight' must be a number of at least 0")
-        for name in ("tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share"):
+        for name in ("tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share", "log_gamma_range"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")
         if not all(map(_is_number, dataclasses.astuple(self.licensed_weights))):

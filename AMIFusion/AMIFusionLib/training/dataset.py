@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .configuration import REDUCTIONS
+from .configuration import LOG_GAMMA_RANGE, REDUCTIONS
 from .manifest import ManifestRow, read_manifest, read_pair
 
 _MOST_TRIES = 1000
@@ -75,6 +75,7 @@ class CropSampler:
         generator: the only source of chance.
         enlarged_share: share of the crops that show a smaller part of a slice, interpolated.
         reduced_share: share of the batches whose crops are made smaller, by averaging.
+        log_gamma_range: natural logarithm of the largest gamma that crops are toned with; the smallest is its inverse.
 
     Raises:
         ValueError: slices smaller than a crop.
@@ -88,6 +89,7 @@ class CropSampler:
         generator: np.random.Generator,
         enlarged_share: float = 0.0,
         reduced_share: float = 0.0,
+        log_gamma_range: float = LOG_GAMMA_RANGE,
     ) -> None:
         small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
         if small:
@@ -98,6 +100,7 @@ class CropSampler:
         self._batch_size = batch_size
         self._generator = generator
         self._enlarged_share, self._reduced_share = enlarged_share, reduced_share
+        self._log_gamma_range = log_gamma_range
 
     def draw(self) -> Crops:
         """The next batch."""
@@ -164,7 +167,8 @@ class CropSampler:
         toned = []
         for image in images:
             if self._generator.random() < 0.5:
-                gamma, gain = np.exp(self._generator.uniform(-0.4, 0.4)), self._generator.uniform(0.7, 1.2)
+                gamma = np.exp(self._generator.uniform(-self._log_gamma_range, self._log_gamma_range))
+                gain = self._generator.uniform(0.7, 1.2)
                 image = np.minimum(gain * image**gamma, 1)
             toned.append(image.astype(np.float32))
         return tuple(toned)

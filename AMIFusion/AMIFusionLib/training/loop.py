@@ -95,6 +95,7 @@ class Trainer:
             self._random,
             configuration.enlarged_share,
             configuration.reduced_share,
+            configuration.log_gamma_range,
         )
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}

@@ -32,6 +32,7 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"enlarged_share": 1.5}',
         '{"reduced_share": 0.1}',
         '{"flat_weight": -1}',
+        '{"log_gamma_range": -0.1}',
         '{"mark": [3]}',
         '{"mark": 3}',
         '{"learning_rate": "fast"}',

@@ -51,6 +51,21 @@ def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, fa
         assert min(found) < 1.5 and 3 < max(found) <= 4.05
 
 
+@pytest.mark.parametrize("log_gamma_range", [0.0, 0.4, 0.7])
+def test_crops_are_toned_as_widely_as_asked(monkeypatch, log_gamma_range):
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    # A gain cannot be told from a gamma in one gray value, so there are two.
+    grays = np.full((1, 64, 64), 0.2, np.float32)
+    grays[:, ::2] = 0.4
+    pairs = [TrainingPair("grays", "ct-mri", grays, grays)]
+    sampler = CropSampler(pairs, 64, 64, np.random.default_rng(0), log_gamma_range=log_gamma_range)
+    crops = sampler.draw()
+    values = torch.cat([crops.first, crops.second]).flatten(1)
+    gammas = (values.amax(1) / values.amin(1)).log() / np.log(2)
+    assert gammas.log().abs().max() <= log_gamma_range + 1e-4
+    assert gammas.log().max() >= 0.9 * log_gamma_range - 1e-4 and gammas.log().min() <= -0.9 * log_gamma_range + 1e-4
+
+
 def test_missing_split_is_named(data_folder):
     with pytest.raises(ValueError, match="split 'test'"):
         load_pairs(data_folder, "test")
