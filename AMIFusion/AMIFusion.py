@@ -62,7 +62,9 @@ def registerSampleData():
         # SampleData wants a source and a file name even where its downloader needs none.
         uris=HOMEPAGE,
         fileNames="AMIFusionHeadPhantom",
-        nodeNames="AMIFusionHeadPhantom",
+        # Its first node's name is what SampleData writes on the button of a source without a description, which cannot
+        # be given here.
+        nodeNames="Head phantom",
         customDownloader=loadHeadPhantom,
     )
 

@@ -20,6 +20,7 @@ from AMIFusionLib.volumes.picture import comparison_picture
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "docs" / "pictures"
 PAIRS = {("MRT2", "CT"): ("calcification", "edema"), ("MRT1", "PET"): ("hot_lesion",)}
 """The pairs to show, and the lesions that their slice should hold."""
 
@@ -35,12 +36,28 @@ def slice_with(lesions: Sequence[str], reference: PhantomVolume) -> float:
     return (int(np.argmax(seen)) + 0.5) / len(seen)
 
 
-def main() -> None:
-    """Fuse two pairs of the phantom and show one slice of each."""
+def new_scene() -> slicer.vtkMRMLScene:
+    """An empty scene with Slicer's colors, which is now the application's."""
     slicer.mrmlScene = scene = slicer.vtkMRMLScene()
     colors = slicer.vtkMRMLColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()
+    return scene
+
+
+def stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    """Pictures below each other with a white line between them."""
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + 4 for row in rows) - 4), "white")
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height + 4
+    return sheet
+
+
+def main() -> None:
+    """Fuse two pairs of the phantom and show one slice of each."""
+    scene = new_scene()
     volumes = head_phantom()
     nodes = {name: add_phantom_volume(scene, volume) for name, volume in volumes.items()}
     model = read_model(MODEL_PATH)
@@ -50,14 +67,8 @@ def main() -> None:
         licenses = (None, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
         results = [FusionJob(*pair, model, authorize(model, text)).run() for text in licenses]
         rows.append(comparison_picture(*pair, results, shown_at=(slice_with(lesions, volumes[first]),)))
-    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + 4 for row in rows) - 4), "white")
-    top = 0
-    for row in rows:
-        sheet.paste(row, (0, top))
-        top += row.height + 4
-    pictures = ROOT / "docs" / "pictures"
-    pictures.mkdir(exist_ok=True)
-    sheet.save(pictures / "phantom-fusion.png", optimize=True)
+    PICTURES.mkdir(exist_ok=True)
+    stacked(rows).save(PICTURES / "phantom-fusion.png", optimize=True)
     clean = rows[1].crop((rows[1].width * 3 // 4 + 2, 0, rows[1].width, rows[1].height))
     clean.thumbnail(THUMBNAIL_SIZE)
     clean.save(ROOT / "AMIFusion" / "Resources" / "Icons" / "AMIFusionHeadPhantom.png", optimize=True)

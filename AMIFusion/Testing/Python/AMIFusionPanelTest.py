@@ -8,38 +8,11 @@ import unittest
 import numpy as np
 import slicer
 import slicer.util
+from panel_driver import PanelDriver
 
-PATIENCE = 120
 
-
-class AMIFusionPanelTest(unittest.TestCase):
-    """Each test begins with an empty scene and the module open."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear(0)
-        slicer.util.selectModule("AMIFusion")
-        self.turn()
-        self.widget = slicer.util.getModuleWidget("AMIFusion")
-        self.panel, self.ui = self.widget._panel, self.widget._panel._ui
-        self.ui.previewCheckBox.setChecked(False)
-        self.ui.licenseLineEdit.setText("")
-        self.logic = self.widget.logic
-
-    def tearDown(self):
-        slicer.mrmlScene.Clear(0)
-        self.turn()
-
-    def turn(self, condition=lambda: False, seconds=0.0):
-        """Turn the event loop once, or until something holds."""
-        slicer.app.processEvents()
-        end = time.monotonic() + seconds
-        while not condition() and time.monotonic() < end:
-            slicer.app.processEvents()
-
-    def wait(self, condition):
-        """Turn the event loop until something must hold."""
-        self.turn(condition, PATIENCE)
-        self.assertTrue(condition(), "waited in vain; the panel says: " + self.ui.statusLabel.text)
+class AMIFusionPanelTest(PanelDriver):
+    """What users do with the panel, on volumes of noise."""
 
     def add_volume(self, name, shape=(12, 40, 40)):
         """A volume of noise as if it had been loaded."""
@@ -54,16 +27,6 @@ class AMIFusionPanelTest(unittest.TestCase):
         pair = self.add_volume("Brain MR"), self.add_volume("Brain CT")
         self.wait(lambda: self.ui.fuseButton.text == "Fuse")
         return pair
-
-    def results(self):
-        """Volumes that the module made."""
-        nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        return [node for node in nodes if node.GetAttribute("AMIFusion.Model")]
-
-    def fuse(self):
-        """Press the button and wait."""
-        self.ui.fuseButton.click()
-        self.wait(lambda: not self.panel.is_busy)
 
     def test_two_volumes_are_found_and_fused(self):
         """Two volumes are enough: the panel guesses which is which."""

@@ -13,6 +13,7 @@ import slicer_emulation
 import vtk
 from AMIFusionLib import __version__
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
+from AMIFusionTutorialTest import BONE, BRAIN
 from dicom_files import SeriesMaker
 from test_cli_volumes import ball
 
@@ -23,6 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")
 ON_THEIR_OWN = ("Without a window", "All patients of the DICOM database")
 """Sections whose examples do not run after the others."""
 
+TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 SCRIPTING = (DOCS / "scripting.md").read_text(encoding="utf-8")
 
 
@@ -132,6 +134,11 @@ def test_all_patients_of_a_dicom_database_are_fused(console, scene, tmp_path, ca
     assert sorted(path.name for path in Path("fused").iterdir()) == expected
     assert capsys.readouterr().out.splitlines()[1:] == ["2 []", "3 []"]
     assert not sys.modules["slicer"].util.getNodesByClass("vtkMRMLVolumeNode")
+
+
+def test_tutorial_has_the_windows_that_its_test_sets():
+    rows = re.findall(r"^ +\| .*(brain, blood|bone alone).* \| (\d+) \| (\d+) \|$", TUTORIAL, re.MULTILINE)
+    assert [(int(window), int(level)) for _, window, level in rows] == [BRAIN, BONE]
 
 
 # Links and pictures

@@ -137,6 +137,8 @@ def test_phantom_is_offered_as_sample_data(module, slicer, scene):
     import SampleData
 
     source = SampleData.SampleDataLogic().sourceForSampleName("Head phantom")
+    # What SampleData writes on the button.
+    assert (source.sampleDescription or source.nodeNames[0]) == "Head phantom"
     nodes = source.customDownloader(source)
     assert [node.GetName() for node in nodes] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
     assert all(node.GetScene() is scene for node in nodes)

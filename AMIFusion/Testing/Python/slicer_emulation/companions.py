@@ -36,7 +36,7 @@ def i18n():
 
 
 class SampleDataSource:
-    """One entry of the sample data module."""
+    """One entry of the sample data module; its button shows its description, or else its first node's name."""
 
     def __init__(
         self,
@@ -55,6 +55,9 @@ class SampleDataSource:
     ):
         given = dict(locals())
         given.pop("self")
+        for name in ("uris", "fileNames", "nodeNames"):
+            if isinstance(given[name], (str, type(None))):
+                given[name] = [given[name]]
         self.__dict__.update(given)
 
 
