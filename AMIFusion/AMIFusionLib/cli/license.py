@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 license_commands = typer.Typer(help="Issue, inspect, revoke and renew licenses.", no_args_is_help=True)
 
 _DAY = ["%Y-%m-%d"]
+
+
+def _to_come(day: datetime | None) -> datetime | None:
+    """A day that has not begun; an option's callback."""
+    if day is not None and _utc(day) <= datetime.now(timezone.utc):
+        raise typer.BadParameter(f"{day:%Y-%m-%d} has already begun. Give a day to come.")
+    return day
+
+
+def _day_to_come(help_text: str) -> Any:
+    """An option for a day that has not begun."""
+    return typer.Option(formats=_DAY, callback=_to_come, help=help_text, show_default=False)
+
+
 Register = Annotated[
     Path | None,
     typer.Option(dir_okay=False, help="Table that gets a line for each license: number, licensee, days; no key."),
@@ -50,9 +64,7 @@ def issue(
     keys: Keys = None,
     signing_key: SigningKey = None,
     master_key: MasterKey = None,
-    expires: Annotated[
-        datetime | None, typer.Option(formats=_DAY, help="Last moment: this day, 0:00 UTC.", show_default=False)
-    ] = None,
+    expires: Annotated[datetime | None, _day_to_come("Last moment: this day, 0:00 UTC.")] = None,
     not_before: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="First day, 0:00 UTC; the default is now.", show_default=False)
     ] = None,
@@ -95,10 +107,7 @@ def reissue(
     keys: Keys = None,
     signing_key: SigningKey = None,
     master_key: MasterKey = None,
-    expires: Annotated[
-        datetime | None,
-        typer.Option(formats=_DAY, help="Last moment of all; by default each keeps its own.", show_default=False),
-    ] = None,
+    expires: Annotated[datetime | None, _day_to_come("Last moment of all; by default each keeps its own.")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Issue licenses for a model's new key to all whose license holds and is not revoked, and add them to the table."""
@@ -138,9 +147,7 @@ def revoke(
         Path | None, existing_file("The table of licenses issued: a number that is not in it is refused.")
     ] = None,
     next_update: Annotated[
-        datetime | None,
-        typer.Option(formats=_DAY, help="Until when the next list will be there; by default in 30 days.",
-                     show_default=False),
+        datetime | None, _day_to_come("Until when the next list will be there; by default in 30 days.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip

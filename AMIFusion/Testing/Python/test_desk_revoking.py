@@ -3,12 +3,12 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from AMIFusionLib.authorization.keys import read_signing_key
 from AMIFusionLib.authorization.revocation import issue_revocation_list, read_revocation_list
-from AMIFusionLib.desk import issuing
+from AMIFusionLib.desk import issuing, revoking
 from AMIFusionLib.revocations import user_folder
 from desk_commands import (
     all_secrets,
@@ -61,8 +61,14 @@ class TestRevoking:
         unknown = "0521c3c6-9573-4a80-89ca-7a34f3d08695"
         (office / "all.csv").write_text(issuing.register_text([]))
         assert f"has no license {unknown}" in revoke(unknown, "--register", "all.csv", expect=1)
-        assert "must be later than now" in revoke("--next-update", "2020-01-01", expect=1)
+        assert "already begun" in revoke("--next-update", "2020-01-01", expect=2)
         assert (office / "revocations.txt").read_bytes() == before
+
+    def test_a_list_that_is_never_current_is_not_written(self, tmp_path, publisher):
+        path = tmp_path / "revocations.txt"
+        with pytest.raises(ValueError, match="must be later than now"):
+            revoking.revoke(path, [], publisher.signing_key, datetime.now(timezone.utc), "Lab")
+        assert not path.exists()
 
     @pytest.mark.parametrize("kind", ["cut", "foreign", "text"])
     def test_a_list_that_is_not_ours_is_not_replaced(self, office, make_publisher, kind):
