@@ -21,7 +21,7 @@ from AMIFusionLib.batch.results import ResultsFolder
 from AMIFusionLib.batch.work import FAILED, FUSED, Outcome, PairTask
 from dicom_files import SeriesMaker
 from distributed import Client, LocalCluster
-from test_cli_volumes import ball, license_file, run  # noqa: F401 (fixtures)
+from small_volumes import ball, license_file, run  # noqa: F401 (fixtures)
 from test_revocation_list import make_list
 
 LIBRARY = Path(__file__).resolve().parents[2]

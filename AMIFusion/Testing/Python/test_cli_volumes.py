@@ -1,70 +1,22 @@
-"""The commands on volumes: what they write, what they say, and how they end."""
+"""``amifusion fuse``: what it writes, what it says, and how it ends."""
+# ruff: noqa: F811 (fixtures are imported by name)
 
 import json
 import shutil
 import warnings
 from datetime import datetime, timedelta, timezone
-from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from AMIFusionLib import __version__
 from AMIFusionLib.authorization.license import license_number
 from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
-from AMIFusionLib.cli import fuse as fuse_command
-from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.dicom.reading import read_dicom
-from dicom_files import SeriesMaker, tilted, written
-from typer.testing import CliRunner
-
-
-def run(*arguments, expect=0):
-    """Run a command; gives its standard output and error."""
-    outcome = CliRunner().invoke(application, [str(argument) for argument in arguments])
-    assert outcome.exit_code == expect, outcome.output
-    assert outcome.exception is None or isinstance(outcome.exception, SystemExit)
-    return SimpleNamespace(out=outcome.stdout, err=outcome.stderr)
-
-
-def ball(shape, seed):
-    """(slice, row, column) uint16."""
-    axes = np.meshgrid(*(np.linspace(-1, 1, count) for count in shape), indexing="ij")
-    values = np.random.default_rng(seed).integers(100, 900, shape)
-    return (values * (sum(axis**2 for axis in axes) < 0.8)).astype(np.uint16)
-
-
-@pytest.fixture
-def pair(scene, tmp_path):
-    """Two small NRRD files on different grids."""
-    for name, shape, seed in (("mr", (9, 36, 40), 0), ("ct", (12, 44, 36), 1)):
-        image = SimpleITK.GetImageFromArray(ball(shape, seed).astype(np.int16))
-        image.SetSpacing((1.0, 1.1, 3.0))
-        SimpleITK.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
-    return tmp_path / "mr.nrrd", tmp_path / "ct.nrrd"
-
-
-@pytest.fixture
-def dicom_pair(scene, tmp_path):
-    """Two small DICOM series of one patient."""
-    mr = SeriesMaker("MR", ball((9, 36, 40), 0), tilted(12)).write(tmp_path / "study" / "mr")
-    ct = SeriesMaker("CT", ball((12, 40, 44), 1), SeriesNumber=4).write(tmp_path / "study" / "ct", [1] * 12, -100)
-    return mr, ct
-
-
-@pytest.fixture
-def license_file(tmp_path, issue):
-    """A license of the test model."""
-    path = tmp_path / "test.license"
-    path.write_text(issue())
-    return path
-
-
-LICENSED = ("--license", EVALUATION_LICENSE_PATH)
+from dicom_files import SeriesMaker, written
+from small_volumes import LICENSED, ball, dicom_pair, license_file, pair, run  # noqa: F401 (fixtures)
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".nii", ".mha"])
@@ -251,195 +203,6 @@ def test_failure_while_writing_leaves_nothing(dicom_pair, pair, tmp_path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("fuse", "a.nrrd"), ("fuse", "a.nrrd", "b.nrrd"), ("fuse", "a.nrrd", "b.nrrd", "--out", "o.jpg"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--format", "dicom"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--format", "nifti"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--plane", "tilted"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--balance", "101"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--colors", "PET-Heat", "--gray"),
-        ("fuse", "a.nrrd", "b.nrrd", "--out", "o.nrrd", "--license", "missing"),
-        ("align", "a.nrrd", "b.nrrd", "--out", "o.nrrd"),
-        ("align", "a.nrrd", "b.nrrd", "--out", "o.h5", "--resampled", "folder"),
-        ("phantom", "--out", "o", "--only", "MRT9"), ("phantom",), ("nonsense",),
-    ],
-)  # fmt: skip
-def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
-    monkeypatch.chdir(tmp_path)
-    run(*arguments, expect=2)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("more", "sentence"),
-    [
-        (("--colors", "Nope"), "There is no color table 'Nope'"), (("--device", "cuda:99"), "There is no device"),
-        (("--moving-window", "100", "-20"), "A window from 100 to -20"), (("--license", "none"), "does not exist"),
-        (("--reference-window", "nan", "5"), "A window from nan to 5"), (("--revocations", "none"), "does not exist"),
-    ],
-)  # fmt: skip
-def test_values_that_no_volume_could_be_fused_with_are_wrong_use(pair, tmp_path, monkeypatch, more, sentence):
-    if "--revocations" not in more:
-        monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
-    licensed = LICENSED if "--license" not in more else ()
-    said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", *licensed, *more, "--json", expect=2)
-    told = json.loads(said.out)
-    assert told["exit_code"] == 2 and sentence in told["error"]
-
-
-def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "link.nrrd").symlink_to(pair[0])
-    study = tmp_path / "study"
-    for first, second in ((pair[0], pair[0]), (pair[0], "mr.nrrd"), (pair[0], "link.nrrd"), (f"{study}#3", "study#3")):
-        for command in (("fuse", first, second, "--out", "o.nrrd"), ("align", first, second, "--out", "o.h5")):
-            assert "is named twice. Name two different volumes" in run(*command, expect=2).err
-    assert "is named twice" in run("demo", "--reference", pair[0], "--moving", "mr.nrrd", expect=2).err
-    assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
-
-
-def test_version_is_told():
-    assert run("--version").out == f"amifusion {__version__}\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "command", "error"),
-    [
-        (("fuse", "a.nrrd", "--json"), "fuse", "Missing argument"), (("fuse", "--json", "--nope"), "fuse", "--nope"),
-        (("fuse", "a.nrrd", "b.nrrd", "--out", "o.jpg", "--json"), "fuse", "ends in none of"),
-        (("license", "revoke", "--list", "x", "--json"), "license revoke", "--signing-key"),
-        (("license", "nonsense", "--json"), "license", "nonsense"), (("nonsense", "--json"), "", "nonsense"),
-        (("--nope", "--json"), "", "--nope"),
-    ],
-)  # fmt: skip
-def test_wrong_use_is_told_to_scripts_too(tmp_path, monkeypatch, arguments, command, error):
-    monkeypatch.chdir(tmp_path)
-    said = run(*arguments, expect=2)
-    told = json.loads(said.out)
-    assert (told["exit_code"], told["command"]) == (2, command) and error in told["error"] and error in said.err
-    assert run(*(word for word in arguments if word != "--json"), expect=2).out == ""
-
-
-def test_missing_files_are_exit_code_2_and_broken_ones_1(pair, tmp_path):
-    (tmp_path / "note.nrrd").write_text("hello")
-    for moving, sentence, code in (("missing.nrrd", "does not exist", 2), ("note.nrrd", "cannot be read", 1)):
-        said = run("fuse", pair[0], tmp_path / moving, "--out", tmp_path / "o.nrrd", "--json", expect=code)
-        assert sentence in json.loads(said.out)["error"] and sentence in said.err
-        assert not (tmp_path / "o.nrrd").exists()
-
-
-def head_image(head_model, name):
-    """One of the phantom's volumes for SimpleITK, in LPS."""
-    volume = head_model.sample(name)
-    image = SimpleITK.GetImageFromArray(volume.array)
-    lps = np.diag((-1, -1, 1, 1)) @ volume.ijk_to_ras
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing)
-    image.SetDirection((lps[:3, :3] / spacing).ravel())
-    image.SetOrigin(lps[:3, 3])
-    return image
-
-
-@pytest.mark.parametrize("ending", [".h5", ".tfm", ".txt", ".mat"])
-def test_aligned_volume_comes_back(scene, tmp_path, head_model, ending):
-    matrix = SimpleITK.Euler3DTransform((0, 0, 0), 0.05, -0.03, 0.04, (4.0, -3.0, 2.0))
-    paths = []
-    for name, transform in (("MRT2", None), ("MRT1", matrix)):
-        image = head_image(head_model, name)
-        if transform is not None:
-            image = SimpleITK.Resample(image, transform)
-        image = SimpleITK.Shrink(image, (2, 2, 1))
-        paths.append(tmp_path / f"{name}.nrrd")
-        SimpleITK.WriteImage(image, str(paths[-1]))
-    resampled = ("--resampled", tmp_path / "moved.nii.gz") if ending == ".h5" else ()
-    told = json.loads(run("align", *paths, "--out", tmp_path / f"t{ending}", *resampled, "--json").out)
-    assert told["is_better"] and told["mutual_information"][1] > told["mutual_information"][0]
-    found = SimpleITK.ReadTransform(str(tmp_path / f"t{ending}"))
-    for point in product((-50.0, 50.0), repeat=3):
-        # The image was resampled by the motion, so that what brings it back maps points by the inverse.
-        expected = matrix.GetInverse().TransformPoint(point)
-        assert np.linalg.norm(np.subtract(found.TransformPoint(point), expected)) < 0.5
-    ras = np.array(told["matrix_ras"])
-    lps = np.diag((-1, -1, 1, 1)) @ ras @ np.diag((-1, -1, 1, 1))
-    np.testing.assert_allclose(lps[:3] @ (*found.TransformPoint((1.0, 2.0, 3.0)), 1), (1, 2, 3), atol=1e-4)
-    if resampled:
-        moved, reference = (SimpleITK.ReadImage(str(path)) for path in (tmp_path / "moved.nii.gz", paths[0]))
-        assert moved.GetSize() == reference.GetSize()
-        arrays = [SimpleITK.GetArrayFromImage(image).astype(float) for image in (moved, head_t1(reference, head_model))]
-        assert np.corrcoef(arrays[0].ravel(), arrays[1].ravel())[0, 1] > 0.97
-
-
-def head_t1(reference, head_model):
-    """The unmoved T1 image on a reference's grid."""
-    return SimpleITK.Resample(head_image(head_model, "MRT1"), reference)
-
-
-def test_transform_moves_the_second_volume(pair, tmp_path):
-    for name, millimeters in (("none", 0.0), ("far", 9.0)):
-        motion = SimpleITK.TranslationTransform(3, (millimeters, 0.0, 0.0))
-        affine = SimpleITK.AffineTransform(3)
-        affine.SetTranslation(motion.GetOffset())
-        SimpleITK.WriteTransform(affine, str(tmp_path / f"{name}.tfm"))
-    arrays = []
-    for name in ("none", "far"):
-        run("fuse", *pair, "--transform", tmp_path / f"{name}.tfm", "--out", tmp_path / f"{name}.nrrd", *LICENSED)
-        arrays.append(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / f"{name}.nrrd"))))
-    run("fuse", *pair, "--out", tmp_path / "plain.nrrd", *LICENSED)
-    plain = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "plain.nrrd")))
-    np.testing.assert_array_equal(arrays[0], plain)
-    assert (arrays[1] != plain).mean() > 0.2
-    (tmp_path / "bad.tfm").write_text("hello")
-    said = run("fuse", *pair, "--transform", tmp_path / "bad.tfm", "--out", tmp_path / "x.nrrd", expect=1)
-    assert "cannot be read as a transform" in said.err
-
-
-def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model):
-    from dicom_validity import dciodvfy_errors, problems_of, values_are_valid
-
-    told = json.loads(run("phantom", "--out", tmp_path / "p", "--format", "dicom", "--json").out)
-    assert [Path(path).name for path in told["volumes"]] == ["PhantomCT", "PhantomMRT1", "PhantomMRT2", "PhantomPET"]
-    studies = set()
-    for name in ("CT", "MRT1", "PET"):
-        volume, original = read_dicom(tmp_path / "p" / f"Phantom{name}"), head_model.sample(name)
-        tolerance = original.array.max() / 60000 if name == "PET" else 0
-        np.testing.assert_allclose(volume.array, original.array, atol=tolerance)
-        np.testing.assert_allclose(volume.ijk_to_ras, original.ijk_to_ras, atol=1e-8)
-        assert (volume.modality, volume.window) == (original.modality, original.window)
-        studies.add((volume.header.StudyInstanceUID, volume.header.FrameOfReferenceUID))
-        path = tmp_path / "p" / f"Phantom{name}" / "0007.dcm"
-        assert not problems_of(pydicom.dcmread(path))
-        values_are_valid(path)
-        assert not dciodvfy_errors(path)
-    assert len(studies) == 1
-    slopes = {float(image.RescaleSlope) for image in written(tmp_path / "p" / "PhantomPET")}
-    assert len(slopes) > 10
-
-
-def test_phantom_keeps_what_is_there(scene, tmp_path, quick_phantom):
-    (tmp_path / "note.txt").write_text("precious")
-    assert "is there already" in run("phantom", "--out", tmp_path, expect=1).err
-    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
-    run("phantom", "--out", tmp_path / "new", "--only", "CT", "--format", "nifti")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["PhantomCT.nii.gz"]
-
-
-@pytest.mark.parametrize("file_format", ["nrrd", "dicom"])
-def test_phantom_is_replaced_when_asked(scene, tmp_path, quick_phantom, file_format):
-    command = ("phantom", "--only", "CT", "--format", file_format, "--out", tmp_path / "p")
-    run(*command)
-    assert "--overwrite" in run(*command, expect=1).err
-    (old,) = (tmp_path / "p").iterdir()
-    before = old.stat().st_ino
-    run(*command, "--overwrite")
-    assert [path.name for path in (tmp_path / "p").iterdir()] == [old.name] and old.stat().st_ino != before
-    (tmp_path / "p" / "PhantomMRT2").mkdir()
-    (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").write_text("precious")
-    assert "other things" in run(*command, "--overwrite", expect=1).err
-    assert (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").exists()
-
-
 def test_a_place_that_cannot_be_written_is_told_before_the_fusion(pair, tmp_path, monkeypatch):
     (tmp_path / "afile").write_text("precious")
     monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
@@ -447,13 +210,3 @@ def test_a_place_that_cannot_be_written_is_told_before_the_fusion(pair, tmp_path
         said = run("fuse", *pair, "--out", tmp_path / name, expect=1)
         assert "afile is no folder. Choose another place." in said.err
     assert (tmp_path / "afile").read_text() == "precious"
-
-
-def test_choices_are_those_of_the_library():
-    from AMIFusionLib.cli.volumes import SUFFIXES
-    from AMIFusionLib.volumes.files import FILE_SUFFIXES
-    from AMIFusionLib.volumes.intensity import WINDOW_CHOICES
-    from AMIFusionLib.volumes.planes import PLANES
-
-    assert fuse_command.Plane.__args__ == PLANES and fuse_command.WindowChoice.__args__ == WINDOW_CHOICES
-    assert set(SUFFIXES.values()) <= set(FILE_SUFFIXES)

@@ -15,7 +15,7 @@ import typer
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.cli.__main__ import application
 from distributed import Client, LocalCluster
-from test_cli_volumes import dicom_pair  # noqa: F401 (a fixture)
+from small_volumes import dicom_pair  # noqa: F401 (a fixture)
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[3]

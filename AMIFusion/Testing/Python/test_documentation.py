@@ -15,7 +15,7 @@ from AMIFusionLib import __version__
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
 from AMIFusionTutorialTest import BONE, BRAIN
 from dicom_files import SeriesMaker
-from test_cli_volumes import ball
+from small_volumes import ball
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"

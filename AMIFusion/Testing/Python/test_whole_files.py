@@ -12,8 +12,8 @@ from AMIFusionLib.training.manifest import ManifestRow, check_files, read_pair
 from AMIFusionLib.volumes.errors import EmptyVolumeError, IncompleteVolumeError
 from AMIFusionLib.volumes.files import load_volume
 from slicer.util import arrayFromVolume
+from small_volumes import pair, run  # noqa: F401 (fixture)
 from test_batch import task  # noqa: F401 (fixture)
-from test_cli_volumes import pair, run  # noqa: F401 (fixture)
 
 VALUES = np.random.default_rng(0).integers(1, 3000, (6, 20, 16)).astype(np.int16)
 """(slice, row, column), no zero among them."""
