@@ -9,6 +9,7 @@ import slicer
 import vtk
 from slicer.util import arrayFromVolume
 
+from .arrays import Array
 from .registration.check import AlignmentCheck, alignment_check, alignment_check_steps
 from .registration.images import SpatialImage
 from .registration.rigid import AlignmentProgress, RigidAlignment, alignment_steps
@@ -196,7 +197,7 @@ def spatial_image(node: slicer.vtkMRMLVolumeNode) -> SpatialImage:
     return SpatialImage(arrayFromVolume(node), _to_world(node) @ _array(ijk_to_ras), node.GetName(), to_gray)
 
 
-def _to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+def _to_world(node: slicer.vtkMRMLTransformableNode) -> Array:
     """4 x 4 of all transforms above a volume or a transform."""
     parent = node.GetParentTransformNode()
     if parent is None:
@@ -219,16 +220,16 @@ def _users(transform: slicer.vtkMRMLTransformNode) -> list[slicer.vtkMRMLTransfo
     return [node for node in nodes if node.GetParentTransformNode() is transform]
 
 
-def _inverse(matrix: np.ndarray) -> np.ndarray:
+def _inverse(matrix: Array) -> Array:
     # Without rounding where nothing is to be inverted, as is most common.
     return matrix if (matrix == np.eye(4)).all() else np.linalg.inv(matrix)
 
 
-def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+def _array(matrix: vtk.vtkMatrix4x4) -> Array:
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
-def _vtk_matrix(array: np.ndarray) -> vtk.vtkMatrix4x4:
+def _vtk_matrix(array: Array) -> vtk.vtkMatrix4x4:
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(array.ravel())
     return matrix

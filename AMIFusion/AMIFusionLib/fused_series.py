@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from slicer.util import arrayFromVolume, arrayFromVTKMatrix
 
 from . import __version__
+from .arrays import Array
 from .authorization.model_file import ModelDescription
 from .dicom.derivation import Derivation, contributing, derived_series, source_items
 from .dicom.identity import PlaceholderPatient
@@ -108,13 +109,14 @@ class FusedSeries:
         return source_items(own, [moving.frames[at] for at in used], _is_same(grid, shape, moving, to_world))
 
 
-def _to_world(node: vtkMRMLVolumeNode) -> np.ndarray | None:
+def _to_world(node: vtkMRMLVolumeNode) -> Array | None:
     """4 x 4 of the transforms above a volume, None where they bend space."""
     parent, matrix = node.GetParentTransformNode(), vtk.vtkMatrix4x4()
     if parent is not None and not parent.GetMatrixTransformToWorld(matrix):
         return None
-    return arrayFromVTKMatrix(matrix)
+    to_world: Array = arrayFromVTKMatrix(matrix)
+    return to_world
 
 
-def _is_same(grid: np.ndarray, shape: Sequence[int], moving: DicomVolume, to_world: np.ndarray) -> bool:
+def _is_same(grid: Array, shape: Sequence[int], moving: DicomVolume, to_world: Array) -> bool:
     return moving.array.shape[:3] == tuple(shape) and np.allclose(to_world @ moving.ijk_to_ras, grid, atol=_SAME_GRID)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arrays import Array
 from .authorization.authorize import Authorization
 from .authorization.model_file import SealedModel
 from .fusion.balance import EVEN, balance_gains
@@ -102,7 +103,7 @@ class FusionJob:
         description = model.description
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, options.device)
-        self._chroma: np.ndarray | None = None
+        self._chroma: Array | None = None
         self._watch = UnchangedVolumes([reference, moving], output)
         self.node: vtkMRMLVolumeNode | None = None
 
@@ -140,13 +141,13 @@ class FusionJob:
             pass
         return self.node
 
-    def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, start: int, stop: int) -> tuple[Array, Array]:
         self._watch.check()
         reference, moving = (source.read(start, stop) for source in self._sources)
         self._chroma = faded_chroma(reference.chroma, moving.chroma, self._gains)
         return np.ascontiguousarray(reference.luma), np.ascontiguousarray(moving.luma)
 
-    def _write(self, start: int, fused: np.ndarray) -> None:
+    def _write(self, start: int, fused: Array) -> None:
         self._result.write(start, fused, self._chroma)
 
     def _publish(self) -> vtkMRMLVolumeNode:

@@ -12,6 +12,7 @@ import numpy as np
 import vtk
 from slicer.util import arrayFromVolume
 
+from .arrays import Array
 from .evaluation.edge_metrics import edge_preservation_of_each
 from .evaluation.eight_bit import eight_bit
 from .evaluation.intensity_metrics import entropy, mutual_information
@@ -69,10 +70,10 @@ class ResultMeasures:
     name: str
     reference_name: str
     moving_name: str
-    slices: np.ndarray
+    slices: Array
     total_slices: int
     step: int
-    values: dict[str, np.ndarray]
+    values: dict[str, Array]
 
     def mean(self, measure: str) -> float:
         """Mean over the slices on which a measure is defined; not a number where it is on none."""
@@ -178,7 +179,7 @@ class MeasureJob:
         yield
         rows[index] = [*values, entropy(fused)]
 
-    def _fused_slice(self, index: int) -> np.ndarray:
+    def _fused_slice(self, index: int) -> Array:
         values = self._fused[index].astype(np.float32) / self._maximum
         return eight_bit(luma(values) if values.ndim == 3 else values)
 
@@ -251,7 +252,7 @@ def _is_in_place(result: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode) -> boo
         for row in range(4)
         for column in range(4)
     ]
-    return (
+    return bool(
         max(differences) < _SAME_GEOMETRY
         and result.GetTransformNodeID() == reference.GetTransformNodeID()
         and result.GetImageData().GetDimensions() == reference.GetImageData().GetDimensions()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import vtk
 
+from .arrays import Array
 from .authorization.authorize import Authorization
 from .authorization.model_file import SealedModel
 from .fusion.balance import balance_gains
@@ -98,16 +99,17 @@ class SlicePreview:
         if part is not None:
             first, second = (values.of(slab[part]) for values, slab in zip(shown, slabs))
             luma[part] = self._fused(first.luma, second.luma, pixel, gains) * inside[part]
-            if chroma is not None:
-                chroma[part] = faded_chroma(first.chroma, second.chroma, gains) * inside[part][..., None]
+            faded = faded_chroma(first.chroma, second.chroma, gains)
+            if chroma is not None and faded is not None:
+                chroma[part] = faded * inside[part][..., None]
         result.write(0, luma, chroma)
         matrix = vtk.vtkMatrix4x4()
         grid.GetIJKToRASMatrix(matrix)
         return PreviewedSlice(result.image, matrix, result.is_color)
 
-    def _fused(self, first: np.ndarray, second: np.ndarray, pixel: float, gains: tuple[float, float]) -> np.ndarray:
+    def _fused(self, first: Array, second: Array, pixel: float, gains: tuple[float, float]) -> Array:
         """Two slices (1, rows, columns) fused by the network."""
-        fused: list[np.ndarray] = []
+        fused: list[Array] = []
         sources = np.ascontiguousarray(first), np.ascontiguousarray(second)
         for _ in self._engine.fuse(
             lambda _start, _stop: sources, lambda _start, slices: fused.append(slices), first.shape, (pixel,) * 3,
@@ -123,10 +125,10 @@ class _Source:
     def __init__(self) -> None:
         self._reader: PlaneReader | None = None
         self._shown: ShownValues | None = None
-        self._reader_state: tuple | None = None
-        self._shown_state: tuple | None = None
+        self._reader_state: tuple[object, ...] | None = None
+        self._shown_state: tuple[object, ...] | None = None
 
-    def read(self, node: vtkMRMLVolumeNode, grid: vtkMRMLVolumeNode) -> np.ndarray:
+    def read(self, node: vtkMRMLVolumeNode, grid: vtkMRMLVolumeNode) -> Array:
         """The volume's values on a grid, (1, rows, columns[, components]), NaN outside of it."""
         state = _voxels(node)
         if self._reader is None or self._reader_state != state:
@@ -142,17 +144,17 @@ class _Source:
         return self._shown
 
 
-def _voxels(node: vtkMRMLVolumeNode) -> tuple:
+def _voxels(node: vtkMRMLVolumeNode) -> tuple[object, ...]:
     """Equal as long as the volume holds the same voxels."""
     return node, node.GetImageData(), node.GetImageData().GetMTime()
 
 
-def _inside(slab: np.ndarray) -> np.ndarray:
+def _inside(slab: Array) -> Array:
     """Where a volume is in a slice (1, rows, columns[, components]) of it."""
     return ~np.isnan(slab if slab.ndim == 3 else slab[..., 0])
 
 
-def _part_of_interest(inside: np.ndarray) -> tuple[slice, slice, slice] | None:
+def _part_of_interest(inside: Array) -> tuple[slice, slice, slice] | None:
     """The part of a slice around what is to be seen, large enough for the network, or None where there is nothing.
 
     Fused alone, it is what it would be in a volume that ends there.
@@ -165,7 +167,7 @@ def _part_of_interest(inside: np.ndarray) -> tuple[slice, slice, slice] | None:
     return slice(0, 1), _span(inside[0].any(axis=1)), _span(inside[0].any(axis=0))
 
 
-def _span(filled: np.ndarray) -> slice:
+def _span(filled: Array) -> slice:
     """From the first to the last True, or more where that is too little for the network."""
     found = np.flatnonzero(filled)
     start = min(int(found[0]), len(filled) - MINIMUM_SLICE_SIZE)

@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -199,12 +200,13 @@ def license_number(text: str, public_key: str) -> str:
         claims = None
     if claims is None:
         raise LicenseSignatureError(_("This license was not signed with this key, or it was changed afterwards."))
-    if not isinstance(claims.get("jti"), str):
+    identifier = claims.get("jti")
+    if not isinstance(identifier, str):
         raise _format_error()
-    return claims["jti"]
+    return identifier
 
 
-def _license(claims: dict, model: ModelDescription) -> License:
+def _license(claims: dict[str, Any], model: ModelDescription) -> License:
     if claims["model"] != model.model_id:
         raise LicenseModelError(
             _(
@@ -265,13 +267,13 @@ def _token(text: object) -> str:
     """The token in a text: wrapped, quoted, with the head of a license file or with other words around it."""
     if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise _format_error()
-    tokens = _TOKEN.findall(_BREAKS.sub("", text))
+    tokens: list[str] = _TOKEN.findall(_BREAKS.sub("", text))
     if not tokens:
         raise _format_error()
     return tokens[-1]
 
 
-def _unverified_claims(token: str) -> dict | None:
+def _unverified_claims(token: str) -> dict[str, Any] | None:
     try:
         return jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_nbf": False})
     except _REFUSALS:

@@ -32,6 +32,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from AMIFusionLib.array_archive import pack_arrays, unpack_arrays
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.input_files import InputFileError, parse_json, read_input_file
 from AMIFusionLib.whole_output import whole
 
@@ -58,7 +59,7 @@ _LARGEST_HYPERPARAMETER = 1 << 16
 _DAMAGES = (AttributeError, KeyError, TypeError, ValueError, struct.error)
 """What parsing a header and archives raises on content that was cut off or changed."""
 
-Parameters = dict[str, np.ndarray]
+Parameters = dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class SealedModel:
 
 
 def seal_model(
-    path: Path, description: ModelDescription, public: Mapping[str, np.ndarray], sealed: Mapping[str, np.ndarray],
+    path: Path, description: ModelDescription, public: Mapping[str, Array], sealed: Mapping[str, Array],
     model_key: bytes,
 ) -> None:  # fmt: skip
     """Write a model file, at once or not at all.
@@ -287,7 +288,7 @@ def _versioned(description: ModelDescription) -> dict[str, Any]:
     return {"format_version": version, "model": fields}
 
 
-def _description(fields: dict) -> ModelDescription:
+def _description(fields: dict[str, Any]) -> ModelDescription:
     """The header's description, if every field is of its kind."""
     description = ModelDescription(**fields)
     check_description(description)

@@ -119,7 +119,7 @@ def outcomes(client: Client, tasks: Iterable[PairTask]) -> Iterator[Outcome]:
         ClusterError: all workers are gone and did not come back.
     """
     run, waiting = uuid.uuid4().hex[:8], iter(tasks)
-    flying: dict[Future, PairTask] = {}
+    flying: dict[Future[Outcome], PairTask] = {}
     alive = time.monotonic()
     try:
         while True:
@@ -140,7 +140,7 @@ def outcomes(client: Client, tasks: Iterable[PairTask]) -> Iterator[Outcome]:
             client.cancel(list(flying))
 
 
-def _landed(flying: dict[Future, PairTask]) -> Iterator[Outcome]:
+def _landed(flying: dict[Future[Outcome], PairTask]) -> Iterator[Outcome]:
     """Wait a moment for tasks to end, and take those that did."""
     if not flying:
         time.sleep(_LOOK_SECONDS)
@@ -153,7 +153,7 @@ def _landed(flying: dict[Future, PairTask]) -> Iterator[Outcome]:
         future.release()
 
 
-def _outcome(future: Future, task: PairTask) -> Outcome:
+def _outcome(future: Future[Outcome], task: PairTask) -> Outcome:
     if future.status == "finished":
         return future.result()
     error = future.exception() if future.status == "error" else None

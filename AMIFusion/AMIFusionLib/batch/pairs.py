@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.paths import is_same_source
@@ -199,7 +200,7 @@ def _truth(cell: str) -> bool:
     return cell.lower() in _YES
 
 
-_READERS: dict[str, Callable] = {
+_READERS: dict[str, Callable[[str], Any]] = {
     "plane": _one_of(PLANES, "plane"),
     "window": _one_of(WINDOW_CHOICES, "window"),
     "balance": _balance,

@@ -79,7 +79,7 @@ def write_reports(results: ResultsFolder, outcomes: Sequence[Outcome]) -> None:
         place.write_text(_page(results, rows, outcomes), encoding="utf-8", errors="replace")
 
 
-def _row(results: ResultsFolder, outcome: Outcome) -> dict:
+def _row(results: ResultsFolder, outcome: Outcome) -> dict[str, object]:
     pair, result = outcome.pair, results.result(outcome.pair.name)
     mark = ("marked" if outcome.is_marked else "clean") if outcome.is_done else ""
     return {
@@ -96,7 +96,7 @@ def _row(results: ResultsFolder, outcome: Outcome) -> dict:
     }
 
 
-def _page(results: ResultsFolder, rows: list[dict], outcomes: Sequence[Outcome]) -> str:
+def _page(results: ResultsFolder, rows: list[dict[str, object]], outcomes: Sequence[Outcome]) -> str:
     from jinja2 import Environment
 
     counts: dict[str, int] = {}

@@ -17,6 +17,8 @@ from .results import ResultsFolder
 from .work import NOT_DONE, Outcome, PairTask
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from AMIFusionLib.authorization.revocation import RevocationList
 
 
@@ -79,7 +81,7 @@ class BatchEnd:
 
 
 def run_batch(
-    plan: BatchPlan, workers: Callable[[], AbstractContextManager], tell: Callable[[Outcome], None]
+    plan: BatchPlan, workers: Callable[[], AbstractContextManager[Client]], tell: Callable[[Outcome], None]
 ) -> BatchEnd:
     """Fuse all pairs that are not done, and write the reports, also when it ends early.
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from distributed import Client
+
     from AMIFusionLib.authorization.revocation import RevocationList
     from AMIFusionLib.batch.run import BatchEnd, BatchPlan
     from AMIFusionLib.batch.work import Outcome
@@ -108,7 +110,9 @@ def _announce(
     return revoked, authorization.problem
 
 
-def _run(plan: BatchPlan, connect: Callable[[], AbstractContextManager], report: Report, told_already: str) -> BatchEnd:
+def _run(
+    plan: BatchPlan, connect: Callable[[], AbstractContextManager[Client]], report: Report, told_already: str
+) -> BatchEnd:
     from AMIFusionLib.batch.run import run_batch
 
     told, ended = {told_already, ""}, 0
@@ -154,7 +158,7 @@ def _finish(report: Report, plan: BatchPlan, end: BatchEnd) -> None:
     )
 
 
-def _facts(plan: BatchPlan, outcome: Outcome) -> dict:
+def _facts(plan: BatchPlan, outcome: Outcome) -> dict[str, object]:
     return {
         "row": outcome.pair.row,
         "name": outcome.pair.name,

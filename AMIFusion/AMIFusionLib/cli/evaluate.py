@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -103,7 +103,7 @@ def _tracked(steps: Iterable[T], count: int, name: str) -> Iterator[T]:
         yield from bar
 
 
-def _show(summary: dict, report: Report) -> None:
+def _show(summary: Mapping[str, Any], report: Report) -> None:
     from AMIFusionLib.evaluation.report import headline
 
     judged = summary["model"]["judged"]

@@ -11,6 +11,8 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage
 
+from AMIFusionLib.arrays import Array
+
 from .frames import Frame
 from .identity import PlaceholderPatient, identity_of, placeholder_identity
 from .reading import DicomVolume
@@ -106,7 +108,7 @@ def source_items(reference: Sequence[Frame], moving: Sequence[Frame], is_same_gr
 
 
 def contributing(
-    ijk_to_ras: np.ndarray, shape: Sequence[int], slice_index: int, moving: DicomVolume, to_world: np.ndarray
+    ijk_to_ras: Array, shape: Sequence[int], slice_index: int, moving: DicomVolume, to_world: Array
 ) -> range:
     """Which slices of a moving volume a slice of another grid is interpolated from.
 

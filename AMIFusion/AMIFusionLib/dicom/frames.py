@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
+from AMIFusionLib.arrays import Array
+
 from .errors import DicomError
 
 _MODALITY_LUT = "ModalityLUTSequence"
@@ -31,8 +33,8 @@ class Frame:
 
     image: Dataset = field(repr=False)
     index: int
-    position: np.ndarray
-    orientation: np.ndarray
+    position: Array
+    orientation: Array
     pixel_spacing: tuple[float, float]
     gap: float | None
     slope: float
@@ -45,7 +47,7 @@ class Frame:
         return self.index + 1 if "NumberOfFrames" in self.image else None
 
     @property
-    def normal(self) -> np.ndarray:
+    def normal(self) -> Array:
         """(3,) where slices are stacked toward: away from who looks at the image."""
         return np.cross(*self.orientation)
 

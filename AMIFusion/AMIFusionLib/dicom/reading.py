@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, iter_pixels
+
+from AMIFusionLib.arrays import Array
 
 from .errors import DicomError
 from .frames import Frame, frames_of
@@ -39,8 +42,8 @@ class DicomVolume:
         window: (low, high) to show it with, or None.
     """
 
-    array: np.ndarray = field(repr=False)
-    ijk_to_ras: np.ndarray
+    array: Array = field(repr=False)
+    ijk_to_ras: Array
     frames: tuple[Frame, ...] = field(repr=False)
     window: tuple[float, float] | None
 
@@ -105,9 +108,9 @@ def _read(file: Path) -> Dataset:
         raise DicomError(f"{file} is damaged or no DICOM file. Get a whole copy of it.") from error
 
 
-def _voxels(frames: Sequence[Frame]) -> np.ndarray:
+def _voxels(frames: Sequence[Frame]) -> Array:
     """(slice, row, column[, component]) modality values."""
-    voxels: np.ndarray | None = None
+    voxels: Array | None = None
     for start, run in _runs(frames):
         for offset, pixels in enumerate(_pixels(run)):
             frame = run[offset]
@@ -131,7 +134,7 @@ def _runs(frames: Sequence[Frame]) -> Iterator[tuple[int, list[Frame]]]:
         start += len(run)
 
 
-def _pixels(run: Sequence[Frame]) -> Iterator[np.ndarray]:
+def _pixels(run: Sequence[Frame]) -> Iterator[Array]:
     image = run[0].image
     try:
         source = image if "PixelData" in image else image.filename
@@ -148,13 +151,13 @@ def _pixels(run: Sequence[Frame]) -> Iterator[np.ndarray]:
         ) from error
 
 
-def _modality_values(stored: np.ndarray, frame: Frame, dtype: np.dtype) -> np.ndarray:
+def _modality_values(stored: Array, frame: Frame, dtype: np.dtype[Any]) -> Array:
     if dtype.kind == "f":
         return stored.astype(np.float64) * frame.slope + frame.intercept
     return stored.astype(np.int64) * round(frame.slope) + round(frame.intercept)
 
 
-def _value_type(frames: Sequence[Frame]) -> np.dtype:
+def _value_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     """A type for the values of all frames, judged by their rescales and by what their bits can hold."""
     if any("BitsStored" not in frame.image for frame in frames):
         return np.dtype(np.float32)  # floating-point pixels

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
 
@@ -41,7 +42,7 @@ def series_in(folder: Path) -> list[Series]:
     Raises:
         OSError: a file cannot be read.
     """
-    found: dict[str, list] = {}
+    found: dict[str, list[tuple[Path, Dataset]]] = {}
     for path, header in _headers(folder):
         found.setdefault(str(header.SeriesInstanceUID), []).append((path, header))
     series = [_series(uid, parts) for uid, parts in found.items()]
@@ -79,7 +80,7 @@ def is_dicom_file(path: Path) -> bool:
     return path.is_file() and is_dicom(path)
 
 
-def _headers(folder: Path) -> Iterator[tuple]:
+def _headers(folder: Path) -> Iterator[tuple[Path, Dataset]]:
     for path in sorted(folder.rglob("*")):
         if not is_dicom_file(path):
             continue
@@ -92,7 +93,7 @@ def _headers(folder: Path) -> Iterator[tuple]:
             yield path, header
 
 
-def _series(uid: str, parts: Sequence[tuple]) -> Series:
+def _series(uid: str, parts: Sequence[tuple[Path, Dataset]]) -> Series:
     header = parts[0][1]
     number = header.get("SeriesNumber")
     return Series(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .errors import DicomError
 from .frames import Frame
 
@@ -21,7 +23,7 @@ _SAME_PLACE = 1e-3
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def stacked(frames: Sequence[Frame], name: str) -> tuple[list[Frame], np.ndarray]:
+def stacked(frames: Sequence[Frame], name: str) -> tuple[list[Frame], Array]:
     """Order frames along their normal and find the grid that they form.
 
     Slices that shift sideways from one to the next, as under a tilted gantry, form a sheared grid, which is kept.
@@ -61,7 +63,7 @@ def _check_alike(frames: Sequence[Frame], name: str) -> None:
             raise DicomError(f"The slices of {name} differ in size. Choose another series, or export this one anew.")
 
 
-def _step(ordered: Sequence[Frame], positions: np.ndarray, name: str) -> np.ndarray:
+def _step(ordered: Sequence[Frame], positions: Array, name: str) -> Array:
     """(3,) LPS millimeters from a slice to the next."""
     if len(ordered) == 1:
         return ordered[0].normal * (ordered[0].gap or 1.0)
@@ -72,7 +74,7 @@ def _step(ordered: Sequence[Frame], positions: np.ndarray, name: str) -> np.ndar
             f"{name} has several images at one place ({count} of {len(ordered)} or more): a time series, echoes or "
             "other parts of one acquisition. Export one of them as a series of its own, and choose that."
         )
-    step = (positions[-1] - positions[0]) / (len(positions) - 1)
+    step: Array = (positions[-1] - positions[0]) / (len(positions) - 1)
     errors = np.linalg.norm(positions - positions[0] - np.arange(len(positions))[:, None] * step, axis=1)
     spacing = float(along.mean())
     if errors.max() > max(_LARGEST_SPACING_ERROR * spacing, _LARGEST_ROUNDING):

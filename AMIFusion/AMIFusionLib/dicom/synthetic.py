@@ -9,6 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage
 
+from AMIFusionLib.arrays import Array
+
 from .errors import DicomError
 from .writing import SliceStack, write_series
 
@@ -31,7 +33,7 @@ _PT_SEQUENCES = ("RadiopharmaceuticalInformationSequence", "PatientOrientationCo
 
 
 def write_synthetic_series(
-    folder: Path, modality: str, array: np.ndarray, ijk_to_ras: np.ndarray, window: tuple[float, float],
+    folder: Path, modality: str, array: Array, ijk_to_ras: Array, window: tuple[float, float],
     identity: Dataset, description: tuple[int, str], software: tuple[str, str],
 ) -> int:  # fmt: skip
     """Write a synthetic volume as a CT, MR or PET series.

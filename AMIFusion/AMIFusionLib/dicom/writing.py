@@ -12,6 +12,8 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from AMIFusionLib.arrays import Array
+
 from .errors import DicomError
 from .stacking import LPS_TO_RAS
 
@@ -33,8 +35,8 @@ class SliceStack:
         bits: stored for each sample; None takes those of the type.
     """
 
-    array: np.ndarray
-    ijk_to_ras: np.ndarray
+    array: Array
+    ijk_to_ras: Array
     window: tuple[float, float] | None = None
     bits: int | None = None
 
@@ -133,7 +135,7 @@ def _save(image: Dataset, path: Path) -> None:
     image.save_as(path, enforce_file_format=True)
 
 
-def _letters(direction: np.ndarray) -> str:
+def _letters(direction: Array) -> str:
     """Where a direction goes, the most important letter first: left, posterior, head or right, anterior, foot."""
     letters = ["LPH"[axis] if direction[axis] > 0 else "RAF"[axis] for axis in range(3)]
     axes = sorted(range(3), key=lambda axis: -abs(direction[axis]))

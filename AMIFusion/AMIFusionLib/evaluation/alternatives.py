@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
 import pywt
 from scipy import ndimage
 
-Fusion = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from AMIFusionLib.arrays import Array
+
+Fusion = Callable[[Array, Array], Array]
 
 _LEVELS = 4
 
 
-def average(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def average(first: Array, second: Array) -> Array:
     """The mean of both in each pixel.
 
     Raises:
@@ -30,14 +33,12 @@ def average(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (first + second) / 2
 
 
-def maximum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def maximum(first: Array, second: Array) -> Array:
     """The brighter of both in each pixel."""
     return np.maximum(*_checked(first, second))
 
 
-def laplacian_pyramid(
-    first: np.ndarray, second: np.ndarray, base: Callable[[np.ndarray, np.ndarray], np.ndarray] = average
-) -> np.ndarray:
+def laplacian_pyramid(first: Array, second: Array, base: Callable[[Array, Array], Array] = average) -> Array:
     """The stronger detail of both at each of four scales, over a base made by ``base``.
 
     P. J. Burt and E. H. Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Commun. 31(4), 1983,
@@ -55,7 +56,7 @@ def laplacian_pyramid(
     return np.clip(fused, 0, 1)
 
 
-def wavelets(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def wavelets(first: Array, second: Array) -> Array:
     """The stronger detail coefficients of a discrete wavelet transform (db4, four levels), the approximations' mean.
 
     H. Li, B. S. Manjunath and S. K. Mitra, "Multisensor image fusion using the wavelet transform", Graph. Models Image
@@ -69,7 +70,7 @@ def wavelets(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.clip(_cropped(fused, images[0].shape), 0, 1)
 
 
-def stationary_wavelets(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def stationary_wavelets(first: Array, second: Array) -> Array:
     """As ``wavelets``, with the shift-invariant transform (db2, four levels).
 
     O. Rockinger, "Image sequence fusion using a shift-invariant wavelet transform", ICIP 1997. By PyWavelets, which
@@ -83,7 +84,7 @@ def stationary_wavelets(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.clip(_cropped(fused, images[0].shape), 0, 1)
 
 
-def guided_filter(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def guided_filter(first: Array, second: Array) -> Array:
     """Each pixel's base and detail from the more salient source, the choice smoothed along that source's edges.
 
     S. Li, X. Kang and J. Hu, "Image fusion with guided filtering", IEEE TIP 22(7), 2013, with that paper's constants:
@@ -96,7 +97,7 @@ def guided_filter(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     details = [image - base for image, base in zip(images, bases)]
     saliency = [ndimage.gaussian_filter(np.abs(ndimage.laplace(image)), 5, radius=5) for image in images]
     first_leads = (saliency[0] > saliency[1]).astype(np.float64)
-    fused = np.zeros_like(first_leads)
+    fused: Array = np.zeros_like(first_leads)
     for layers, radius, smoothing in ((bases, 45, 0.3), (details, 7, 1e-6)):
         weights = [
             np.clip(_guided(guide, choice, radius, smoothing), 0, 1)
@@ -118,35 +119,37 @@ ALTERNATIVES: dict[str, Fusion] = {
 """By the names that tables give them."""
 
 
-def _checked(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
+def _checked(first: Array, second: Array) -> list[Array]:
     """Both as float64."""
     if first.ndim != 2 or first.shape != second.shape:
         raise ValueError(f"Two images of one shape (rows, columns) are needed, not {first.shape} and {second.shape}.")
     return [np.ascontiguousarray(image, dtype=np.float64) for image in (first, second)]
 
 
-def _stronger(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _stronger(first: Array, second: Array) -> Array:
     return np.where(np.abs(first) >= np.abs(second), first, second)
 
 
-def _enlarged(image: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return cv2.pyrUp(image, dstsize=like.shape[::-1])
+def _enlarged(image: Array, like: Array) -> Array:
+    enlarged: Array = cv2.pyrUp(image, dstsize=like.shape[::-1])
+    return enlarged
 
 
-def _fused_coefficients(first: list, second: list) -> list:
+def _fused_coefficients(first: list[Any], second: list[Any]) -> list[Any]:
     """Means of the approximations, which come first, and the stronger of all details."""
     details = [tuple(_stronger(a, b) for a, b in zip(*level)) for level in zip(first[1:], second[1:])]
     return [(first[0] + second[0]) / 2, *details]
 
 
-def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _cropped(image: Array, shape: tuple[int, ...]) -> Array:
     return image[: shape[0], : shape[1]]
 
 
-def _guided(guide: np.ndarray, image: np.ndarray, radius: int, smoothing: float) -> np.ndarray:
+def _guided(guide: Array, image: Array, radius: int, smoothing: float) -> Array:
     """K. He, J. Sun and X. Tang, "Guided image filtering", IEEE TPAMI 35(6), 2013."""
     mean = partial(ndimage.uniform_filter, size=2 * radius + 1)
     mean_guide, mean_image = mean(guide), mean(image)
     covariance = mean(guide * image) - mean_guide * mean_image
     slope = covariance / (mean(guide**2) - mean_guide**2 + smoothing)
-    return mean(slope) * guide + mean(mean_image - slope * mean_guide)
+    fitted: Array = mean(slope) * guide + mean(mean_image - slope * mean_guide)
+    return fitted

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.training.manifest import ManifestRow, StoredVolume, check_files, read_manifest, read_pair
 from AMIFusionLib.volumes.color import chroma, rgb_from_luma_and_chroma
 
@@ -22,20 +23,20 @@ ChosenSlices = Mapping[str, "tuple[str, tuple[str, ...]]"]
 class SlicePair:
     """One slice of both sources, (rows, columns) or (rows, columns, 3) uint8 as displayed."""
 
-    first: np.ndarray
-    second: np.ndarray
+    first: Array
+    second: Array
 
     @property
-    def gray(self) -> tuple[np.ndarray, np.ndarray]:
+    def gray(self) -> tuple[Array, Array]:
         """What is fused and measured, (rows, columns) uint8 each: gray values, of color the luma."""
         return eight_bit_luma(self.first), eight_bit_luma(self.second)
 
     @property
-    def colored(self) -> np.ndarray | None:
+    def colored(self) -> Array | None:
         """The source whose color a result takes, the first one if both have some, or None."""
         return next((image for image in (self.first, self.second) if image.ndim == 3), None)
 
-    def in_color(self, fused: np.ndarray) -> np.ndarray:
+    def in_color(self, fused: Array) -> Array:
         """A fused luma with the colored source's chroma, as fused volumes get it.
 
         Args:
@@ -66,8 +67,8 @@ class EvaluationCase:
     case: str
     labels: tuple[str, str]
     slices: tuple[str, ...]
-    first: np.ndarray
-    second: np.ndarray
+    first: Array
+    second: Array
     pixel_spacing: tuple[float, float] = (1.0, 1.0)
 
     def __len__(self) -> int:
@@ -153,7 +154,7 @@ def _place(row: ManifestRow, name: str, count: int) -> int:
     raise ValueError(f"{row.name} has no slice {name}: the manifest's column atlas_slices names those that there are.")
 
 
-def _displayed(volume: StoredVolume) -> np.ndarray:
+def _displayed(volume: StoredVolume) -> Array:
     return volume.array if volume.array.dtype == np.uint8 else eight_bit(volume.displayed())
 
 

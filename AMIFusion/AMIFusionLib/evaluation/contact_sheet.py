@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from AMIFusionLib.arrays import Array
+
 from .alternatives import ALTERNATIVES
 from .cases import EvaluationCase
 from .eight_bit import eight_bit
@@ -31,7 +33,7 @@ class SheetRow:
     """One line of a sheet: its name and its pictures, (rows, columns) or (rows, columns, 3) uint8."""
 
     name: str
-    pictures: Sequence[np.ndarray]
+    pictures: Sequence[Array]
 
 
 def columns_of(case: EvaluationCase, results: Sequence[str]) -> list[str]:
@@ -39,7 +41,7 @@ def columns_of(case: EvaluationCase, results: Sequence[str]) -> list[str]:
     return [*case.labels, *_in_order(results), *SHOWN_ALTERNATIVES]
 
 
-def row_of(case: EvaluationCase, index: int, results: dict[str, np.ndarray]) -> SheetRow:
+def row_of(case: EvaluationCase, index: int, results: dict[str, Array]) -> SheetRow:
     """One slice of a case.
 
     Args:
@@ -54,7 +56,7 @@ def row_of(case: EvaluationCase, index: int, results: dict[str, np.ndarray]) -> 
     return SheetRow(case.slices[index], [sources.first, sources.second, *(sources.in_color(image) for image in fused)])
 
 
-def case_sheets(case: EvaluationCase, results: dict[str, np.ndarray], title: str) -> Iterator[Image.Image]:
+def case_sheets(case: EvaluationCase, results: dict[str, Array], title: str) -> Iterator[Image.Image]:
     """Every slice of a case, a page after the other.
 
     Args:
@@ -101,7 +103,7 @@ def contact_sheet(
     return sheet
 
 
-def _in_order(results: Sequence[str] | dict[str, np.ndarray]) -> list[str]:
+def _in_order(results: Sequence[str] | dict[str, Array]) -> list[str]:
     return [result for result in (LICENSED, UNLICENSED) if result in results]
 
 
@@ -113,6 +115,6 @@ def _shown_size(shape: tuple[int, ...], pixel_spacing: tuple[float, float]) -> t
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _shown(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
+def _shown(picture: Array, size: tuple[int, int]) -> Image.Image:
     image = Image.fromarray(picture).convert("RGB")
     return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)

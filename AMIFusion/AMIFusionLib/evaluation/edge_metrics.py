@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 
 class _Edges(NamedTuple):
     """Strength and orientation of a pixel's edge; the latter in radians, a half turn apart is the same."""
 
-    strength: np.ndarray
-    angle: np.ndarray
+    strength: Array
+    angle: Array
 
 
 class _Sigmoid(NamedTuple):
@@ -25,7 +27,7 @@ class _Sigmoid(NamedTuple):
     slope: float
     center: float
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
+    def __call__(self, values: Array) -> Array:
         return self.top / (1 + np.exp(self.slope * (self.center - values)))
 
 
@@ -34,7 +36,7 @@ _CLEAN_STRENGTH, _CLEAN_ANGLE = _Sigmoid(0.9999, 19, 0.5), _Sigmoid(0.9995, 22, 
 _VISIBLE_STRENGTH, _FAINT_WEIGHT, _WEIGHT_POWER = 2, 0.001, 1.5
 
 
-def edge_preservation(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
+def edge_preservation(first: Array, second: Array, fused: Array) -> float:
     """Qabf: how much of both sources' edge strength and orientation the fused image keeps, 0..1.
 
     C. S. Xydeas and V. Petrovic, "Objective image fusion performance measure", Electron. Lett. 36(4), 2000, with the
@@ -43,7 +45,7 @@ def edge_preservation(first: np.ndarray, second: np.ndarray, fused: np.ndarray) 
     return edge_preservation_of_each(first, second, fused)[0]
 
 
-def edges_kept(source: np.ndarray, fused: np.ndarray) -> float:
+def edges_kept(source: Array, fused: Array) -> float:
     """The one-sided Q of a source in the fused image, 0..1: Qabf's definition with that source alone.
 
     A fusion that keeps one source and drops the other has a fair Qabf; the lower of its two one-sided values tells.
@@ -52,7 +54,7 @@ def edges_kept(source: np.ndarray, fused: np.ndarray) -> float:
     return edge_preservation(source, source, fused)
 
 
-def edge_preservation_of_each(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> tuple[float, float, float]:
+def edge_preservation_of_each(first: Array, second: Array, fused: Array) -> tuple[float, float, float]:
     """Qabf and its two one-sided values, in a third of the time that they take one by one.
 
     Returns:
@@ -67,7 +69,7 @@ def edge_preservation_of_each(first: np.ndarray, second: np.ndarray, fused: np.n
     return _share(sum(kept), sum(total)), _share(kept[0], total[0]), _share(kept[1], total[1])
 
 
-def artifacts(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
+def artifacts(first: Array, second: Array, fused: Array) -> float:
     """Nabf: the share of edges that the fused image has beyond both sources, 0..1; less is better.
 
     B. K. Shreyamsha Kumar, "Multifocus and multispectral image fusion based on pixel significance using discrete
@@ -85,7 +87,7 @@ def artifacts(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float
     return float(np.sum(lost[is_new]) / total)
 
 
-def _edges(image: np.ndarray) -> _Edges:
+def _edges(image: Array) -> _Edges:
     """Qabf's edges: Sobel's with zeros outside of the image."""
     down, across = (ndimage.sobel(image, axis=axis, mode="constant") for axis in (0, 1))
     # Exactly vertical is +pi/2 whatever the sign, so that the sense of rotation decides which neighbors it is close to.
@@ -94,7 +96,7 @@ def _edges(image: np.ndarray) -> _Edges:
     return _Edges(np.hypot(down, across), angle)
 
 
-def _kept(source: _Edges, fused: _Edges) -> np.ndarray:
+def _kept(source: _Edges, fused: _Edges) -> Array:
     relative = _ratio(np.minimum(source.strength, fused.strength), np.maximum(source.strength, fused.strength))
     # The field's code takes the strength itself where both are equal, so that an edge kept exactly counts fully: 4e-4.
     relative = np.where(source.strength == fused.strength, fused.strength, relative)
@@ -102,23 +104,24 @@ def _kept(source: _Edges, fused: _Edges) -> np.ndarray:
     return _KEPT_STRENGTH(relative) * _KEPT_ANGLE(alignment)
 
 
-def _artifact_edges(image: np.ndarray) -> _Edges:
+def _artifact_edges(image: Array) -> _Edges:
     """Nabf's edges: Sobel's over 8, the image mirrored at its border."""
     down, across = (ndimage.sobel(image, axis=axis, mode="mirror") / 8 for axis in (0, 1))
     angle = np.where((across == 0) & (down != 0), np.pi / 2, np.arctan(_ratio(down, across)))
     return _Edges(np.hypot(down, across), angle)
 
 
-def _clean(source: _Edges, fused: _Edges) -> np.ndarray:
+def _clean(source: _Edges, fused: _Edges) -> Array:
     relative = _ratio(np.minimum(source.strength, fused.strength), np.maximum(source.strength, fused.strength))
     alignment = np.abs(np.abs(source.angle - fused.angle) - np.pi / 2) * 2 / np.pi
-    return np.sqrt(_CLEAN_STRENGTH(relative) * _CLEAN_ANGLE(alignment))
+    quality: Array = np.sqrt(_CLEAN_STRENGTH(relative) * _CLEAN_ANGLE(alignment))
+    return quality
 
 
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _ratio(above: Array, below: Array) -> Array:
     """The quotient, 0 where there is nothing below."""
     return np.divide(above, below, out=np.zeros_like(above), where=below != 0)

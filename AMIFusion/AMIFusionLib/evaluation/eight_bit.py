@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.volumes.color import luma
 
 
-def eight_bit(image: np.ndarray) -> np.ndarray:
+def eight_bit(image: Array) -> Array:
     """Gray values 0..255 of an image in 0..1.
 
     Args:
@@ -21,7 +22,7 @@ def eight_bit(image: np.ndarray) -> np.ndarray:
     return np.rint(np.round(scaled, 3)).astype(np.uint8)
 
 
-def eight_bit_luma(image: np.ndarray) -> np.ndarray:
+def eight_bit_luma(image: Array) -> Array:
     """The luma of a color image (ITU-R BT.601) rounded to gray values, gray as it is.
 
     Pillow's conversion, made with whole numbers, differs by one in about 1 of 1000 pixels; of the reference values some

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -22,8 +22,12 @@ from .summary import summarize
 
 T = TypeVar("T")
 
-Tracker = Callable[[Iterable[T], int, str], Iterable[T]]
-"""Shows progress: takes steps, their number and a name, and gives the same steps."""
+
+class Tracker(Protocol):
+    """Shows progress."""
+
+    def __call__(self, steps: Iterable[T], count: int, name: str, /) -> Iterable[T]:
+        """Take steps, their number and a name; gives the same steps."""
 
 
 def untracked(steps: Iterable[T], _count: int, _name: str) -> Iterable[T]:

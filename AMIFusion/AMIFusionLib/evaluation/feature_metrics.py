@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from AMIFusionLib.arrays import Array
+
 _WINDOW = 3
 _CHUNK = 512
 """Windows at a time: each takes some arrays of 9 x 9 numbers, and those of a chunk fit in a processor's cache. With 16
 times as many it takes twice the time."""
 
 
-def feature_mutual_information(source: np.ndarray, fused: np.ndarray) -> float:
+def feature_mutual_information(source: Array, fused: Array) -> float:
     """FMI of gray values ("FMI_pixel" in the field) with one source, 0..1; the field takes the mean over both.
 
     M. Haghighat and M. A. Razian, "Fast-FMI: non-reference image fusion metric", AICT 2014. The values of each 3 x 3
@@ -37,22 +39,24 @@ def feature_mutual_information(source: np.ndarray, fused: np.ndarray) -> float:
     return float(values.mean())
 
 
-def _distributions(windows: np.ndarray) -> np.ndarray:
+def _distributions(windows: Array) -> Array:
     """(n, places): each window as a distribution over its places."""
-    above_least = windows - windows.min(axis=1, keepdims=True)
-    return above_least / above_least.sum(axis=1, keepdims=True)
+    above_least: Array = windows - windows.min(axis=1, keepdims=True)
+    distributions: Array = above_least / above_least.sum(axis=1, keepdims=True)
+    return distributions
 
 
-def _shared_information(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _shared_information(first: Array, second: Array) -> Array:
     """(n,): mutual information over the mean of the entropies, 0..1."""
     entropies = _entropy(first) + _entropy(second)
     joint = _joint_distribution(first, second)
     information = np.maximum(entropies - _entropy(joint.reshape(len(joint), -1)), 0)
-    same_single_place = np.all(first == second, axis=1).astype(np.float64)
-    return np.divide(2 * information, entropies, out=same_single_place, where=entropies > 1e-12)
+    same_single_place: Array = np.all(first == second, axis=1).astype(np.float64)
+    np.divide(2 * information, entropies, out=same_single_place, where=entropies > 1e-12)
+    return same_single_place
 
 
-def _joint_distribution(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _joint_distribution(first: Array, second: Array) -> Array:
     """(n, places, places) with the given margins and, within its bounds, their correlation."""
     below_first, below_second = np.cumsum(first, axis=1)[:, :, None], np.cumsum(second, axis=1)[:, None, :]
     correlation = _correlation(first, second)
@@ -64,21 +68,26 @@ def _joint_distribution(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     limit = covariance / (_spread(first) * _spread(second))
     share = np.divide(correlation, limit, out=np.zeros_like(limit), where=limit != 0).clip(0, 1)[:, None, None]
     extreme = np.diff(np.diff(bound, axis=1, prepend=0), axis=2, prepend=0)
-    return share * extreme + (1 - share) * first[:, :, None] * second[:, None, :]
+    joint: Array = share * extreme + (1 - share) * first[:, :, None] * second[:, None, :]
+    return joint
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _correlation(first: Array, second: Array) -> Array:
     first, second = (rows - rows.mean(axis=1, keepdims=True) for rows in (first, second))
-    return np.sum(first * second, axis=1) / np.sqrt(np.sum(first**2, axis=1) * np.sum(second**2, axis=1))
+    sizes: Array = np.sqrt(np.sum(first**2, axis=1) * np.sum(second**2, axis=1))
+    found: Array = np.sum(first * second, axis=1) / sizes
+    return found
 
 
-def _spread(distributions: np.ndarray) -> np.ndarray:
+def _spread(distributions: Array) -> Array:
     """Standard deviations of the place."""
     places = np.arange(distributions.shape[1])
     variance = distributions @ places**2 - (distributions @ places) ** 2
-    return np.sqrt(np.maximum(variance, 1e-12))
+    deviations: Array = np.sqrt(np.maximum(variance, 1e-12))
+    return deviations
 
 
-def _entropy(distributions: np.ndarray) -> np.ndarray:
+def _entropy(distributions: Array) -> Array:
     safe = np.where(distributions > 1e-15, distributions, 1)
-    return -np.sum(safe * np.log2(safe), axis=1)
+    bits: Array = -np.sum(safe * np.log2(safe), axis=1)
+    return bits

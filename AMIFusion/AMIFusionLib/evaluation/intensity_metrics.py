@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 _GRAY_VALUES = 256
 
 
-def entropy(image: np.ndarray) -> float:
+def entropy(image: Array) -> float:
     """EN: Shannon's entropy of the gray values in bits, 0..8.
 
     J. W. Roberts et al., "Assessment of image fusion procedures using entropy, image quality, and multispectral
@@ -21,7 +23,7 @@ def entropy(image: np.ndarray) -> float:
     return float(-np.sum(shares * np.log2(shares)))
 
 
-def standard_deviation(image: np.ndarray) -> float:
+def standard_deviation(image: Array) -> float:
     """SD: the standard deviation of the gray values, in gray values.
 
     Y.-J. Rao, "In-fibre Bragg grating sensors", Meas. Sci. Technol. 8, 1997, is what the field cites; it is the
@@ -30,7 +32,7 @@ def standard_deviation(image: np.ndarray) -> float:
     return float(np.std(image))
 
 
-def spatial_frequency(image: np.ndarray) -> float:
+def spatial_frequency(image: Array) -> float:
     """SF: root mean square of the differences along rows and along columns, in gray values.
 
     A. M. Eskicioglu and P. S. Fisher, "Image quality measures and their performance", IEEE Trans. Commun. 43(12),
@@ -40,7 +42,7 @@ def spatial_frequency(image: np.ndarray) -> float:
     return float(np.sqrt(down + across))
 
 
-def average_gradient(image: np.ndarray) -> float:
+def average_gradient(image: Array) -> float:
     """AG: mean of the gradient's length over the root of 2, in gray values a pixel.
 
     G. Cui et al., "Detail preserved fusion of visible and infrared images using regional saliency extraction and
@@ -50,7 +52,7 @@ def average_gradient(image: np.ndarray) -> float:
     return float(np.mean(np.sqrt((down**2 + across**2) / 2)))
 
 
-def mutual_information(source: np.ndarray, fused: np.ndarray) -> float:
+def mutual_information(source: Array, fused: Array) -> float:
     """Half of MI: what the fused image's gray values say about one source's, in nats. MI is the sum over both sources.
 
     G. Qu, D. Zhang and P. Yan, "Information measure for performance of image fusion", Electron. Lett. 38(7), 2002.
@@ -64,7 +66,7 @@ def mutual_information(source: np.ndarray, fused: np.ndarray) -> float:
     return float(np.sum(joint[seen] * np.log(joint[seen] / independent[seen])))
 
 
-def correlation(first: np.ndarray, second: np.ndarray) -> float:
+def correlation(first: Array, second: Array) -> float:
     """Pearson's correlation, -1..1; not a number for a constant image. CC is its mean over both sources.
 
     S.-S. Han, H.-T. Li and H.-Y. Gu, "The study on image fusion for high spatial resolution remote sensing images",
@@ -75,7 +77,7 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.sum(first * second) / energy) if energy else float("nan")
 
 
-def sum_of_correlations_of_differences(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
+def sum_of_correlations_of_differences(first: Array, second: Array, fused: Array) -> float:
     """SCD: what the fused image adds to one source should be what the other holds, -2..2.
 
     V. Aslantas and E. Bendes, "A new image quality metric for image fusion: The sum of the correlations of
@@ -84,7 +86,7 @@ def sum_of_correlations_of_differences(first: np.ndarray, second: np.ndarray, fu
     return correlation(fused - second, first) + correlation(fused - first, second)
 
 
-def peak_signal_to_noise(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
+def peak_signal_to_noise(first: Array, second: Array, fused: Array) -> float:
     """PSNR in dB: the fused image's squared maximum over the mean of its squared errors to both sources.
 
     P. Jagalingam and A. V. Hegde, "A review of quality metrics for fused image", Aquatic Procedia 4, 2015. That the

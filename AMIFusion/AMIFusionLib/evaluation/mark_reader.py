@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 READ_FROM = 0.8
 """Character accuracy from which a word counts as read: all of AMIF, 8 of the 10 letters of UNLICENSED."""
 
 MAGNIFICATIONS = (1, 2)
 """Sizes at which an image is shown to the engine; three times, it read no mark that it had not read before."""
 
-TextEngine = Callable[[np.ndarray], "list[str]"]
+TextEngine = Callable[[Array], "list[str]"]
 """Gives the lines of text in an image (rows, columns, 3) uint8."""
 
 
@@ -40,7 +42,7 @@ class MarkReader:
         self._words = [_letters(word) for word in words]
         self._engine = engine
 
-    def accuracy(self, image: np.ndarray) -> float:
+    def accuracy(self, image: Array) -> float:
         """The best character accuracy of any word at any magnification.
 
         The largest magnification is left out where a smaller one was enough.
@@ -63,11 +65,11 @@ class MarkReader:
                 break
         return best
 
-    def share_read(self, images: np.ndarray) -> float:
+    def share_read(self, images: Array) -> float:
         """The share of images (n, rows, columns) uint8 off which the mark can be read."""
         return float(np.mean([self.accuracy(image) >= READ_FROM for image in images]))
 
-    def _lines(self, image: np.ndarray) -> list[str]:
+    def _lines(self, image: Array) -> list[str]:
         if self._engine is None:
             self._engine = _rapid_ocr()
         return self._engine(image)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
+from AMIFusionLib.arrays import Array
+
 from .alternatives import ALTERNATIVES
 from .cases import EvaluationCase, SlicePair
 from .eight_bit import eight_bit
@@ -41,7 +43,7 @@ class SliceJob:
 
     names: tuple[str, str, str]
     sources: SlicePair
-    results: dict[str, np.ndarray]
+    results: dict[str, Array]
 
 
 class ProcessPool:
@@ -88,7 +90,7 @@ def usable_processes() -> int:
     return os.cpu_count() or 1
 
 
-def slice_jobs(case: EvaluationCase, results: dict[str, np.ndarray]) -> Iterator[SliceJob]:
+def slice_jobs(case: EvaluationCase, results: dict[str, Array]) -> Iterator[SliceJob]:
     """The slices of a case on which there is something to see.
 
     Args:
@@ -101,7 +103,7 @@ def slice_jobs(case: EvaluationCase, results: dict[str, np.ndarray]) -> Iterator
             yield SliceJob((case.kind, case.case, name), case[index], shown)
 
 
-def alternative_fusions(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+def alternative_fusions(first: Array, second: Array) -> dict[str, Array]:
     """Every free alternative's fusion of two images, (rows, columns) uint8, by name."""
     return {name: eight_bit(fuse(first / 255, second / 255)) for name, fuse in ALTERNATIVES.items()}
 
@@ -128,16 +130,16 @@ def measure_slice(job: SliceJob) -> list[Row]:
     return rows
 
 
-def _hue_error(sources: SlicePair, fused: np.ndarray) -> float:
+def _hue_error(sources: SlicePair, fused: Array) -> float:
     return float("nan") if sources.colored is None else hue_error(sources.colored, sources.in_color(fused))
 
 
-def _signal_to_noise(expected: np.ndarray, found: np.ndarray) -> float:
+def _signal_to_noise(expected: Array, found: Array) -> float:
     with np.errstate(divide="ignore"):
         return float(peak_signal_noise_ratio(expected, found, data_range=255))
 
 
-def _similarity(expected: np.ndarray, found: np.ndarray) -> float:
+def _similarity(expected: Array, found: Array) -> float:
     return structural_similarity(expected.astype(np.float64), found.astype(np.float64))
 
 

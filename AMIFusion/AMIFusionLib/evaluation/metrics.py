@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from . import edge_metrics, feature_metrics, intensity_metrics, structure_metrics
 
 RANKED = ("EN", "SD", "SF", "MI", "SCD", "VIF", "Qabf", "SSIM")
@@ -19,7 +21,7 @@ LOWER_IS_BETTER = frozenset({"Nabf"})
 """The only measure that counts faults."""
 
 
-def fusion_metrics(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+def fusion_metrics(first: Array, second: Array, fused: Array) -> dict[str, float]:
     """Measure a fused image against its two sources.
 
     Args:
@@ -59,7 +61,7 @@ def fusion_metrics(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> 
     }
 
 
-def _check(*images: np.ndarray) -> None:
+def _check(*images: Array) -> None:
     for image in images:
         if image.dtype != np.uint8 or image.ndim != 2:
             raise ValueError(f"8-bit images of (rows, columns) are needed, not {image.dtype} of shape {image.shape}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.phantom.head import HeadModel, PhantomVolume
 from AMIFusionLib.phantom.modalities import MODALITIES, PhantomGrid
 
@@ -41,8 +42,8 @@ class Lesion:
     """
 
     name: str
-    inside: np.ndarray
-    around: np.ndarray
+    inside: Array
+    around: Array
 
     @property
     def best_slice(self) -> int:
@@ -118,7 +119,7 @@ class EvaluationPhantom:
     def _slices(self) -> int:
         return len(self._pictures["CT"])
 
-    def _gray_stacks(self, pair: tuple[str, str], slices: range) -> list[np.ndarray]:
+    def _gray_stacks(self, pair: tuple[str, str], slices: range) -> list[Array]:
         return [np.stack([eight_bit_luma(self._pictures[name][index]) for index in slices]) for name in pair]
 
 
@@ -127,7 +128,7 @@ def pair_name(pair: tuple[str, str]) -> str:
     return f"{PHANTOM} {_LABELS[pair[0]]}-{_LABELS[pair[1]]}"
 
 
-def _picture(volume: PhantomVolume) -> np.ndarray:
+def _picture(volume: PhantomVolume) -> Array:
     """(slices, rows, columns) uint8 in the volume's own window; PET in color as (slices, rows, columns, 3)."""
     low, high = volume.window
     gray = eight_bit((volume.array.astype(np.float32) - low) / (high - low))
@@ -136,9 +137,7 @@ def _picture(volume: PhantomVolume) -> np.ndarray:
     return np.stack([cv2.applyColorMap(picture, cv2.COLORMAP_HOT)[..., ::-1] for picture in gray])
 
 
-def _fusions(
-    first: np.ndarray, second: np.ndarray, subject: Subject, pixel_spacing: tuple[float, float]
-) -> dict[str, np.ndarray]:
+def _fusions(first: Array, second: Array, subject: Subject, pixel_spacing: tuple[float, float]) -> dict[str, Array]:
     """By method, (slices, rows, columns) uint8: the model's results and the free alternatives."""
     alternatives = [alternative_fusions(*pair) for pair in zip(first, second)]
     stacked = {name: np.stack([each[name] for each in alternatives]) for name in alternatives[0]}

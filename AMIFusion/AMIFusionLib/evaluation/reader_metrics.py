@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from skimage import color
 
+from AMIFusionLib.arrays import Array
+
 _COLORED = 10.0
 _HUE_LOST = 90.0
 """Degrees for a pixel without color: the mean error of a hue drawn at random."""
 
 
-def hue_error(source: np.ndarray, fused: np.ndarray, least_chroma: float = _COLORED) -> float:
+def hue_error(source: Array, fused: Array, least_chroma: float = _COLORED) -> float:
     """How far the hue is off where the source shows activity.
 
     The mean angle between the two hues in CIELAB (CIE 15:2004, D65; by scikit-image) over the pixels where the source
@@ -40,7 +42,7 @@ def hue_error(source: np.ndarray, fused: np.ndarray, least_chroma: float = _COLO
     return float(np.mean(np.where(np.abs(found) >= least_chroma / 10, degrees, _HUE_LOST)[active]))
 
 
-def contrast_to_noise(image: np.ndarray, lesion: np.ndarray, surroundings: np.ndarray) -> float:
+def contrast_to_noise(image: Array, lesion: Array, surroundings: Array) -> float:
     """How clearly a lesion stands out of its surroundings.
 
     The difference of both means over the standard deviation in the surroundings, without sign (J. T. Bushberg et al.,
@@ -66,9 +68,7 @@ def contrast_to_noise(image: np.ndarray, lesion: np.ndarray, surroundings: np.nd
         return float(np.divide(contrast, noise))
 
 
-def kept_contrast_to_noise(
-    source: np.ndarray, fused: np.ndarray, lesion: np.ndarray, surroundings: np.ndarray
-) -> float:
+def kept_contrast_to_noise(source: Array, fused: Array, lesion: Array, surroundings: Array) -> float:
     """A lesion's contrast-to-noise in the fused image over that in the source which shows it.
 
     1 is kept, less is drowned, more stands out better. Arguments and errors as of ``contrast_to_noise``; source and

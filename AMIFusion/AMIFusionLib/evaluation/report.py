@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .alternatives import ALTERNATIVES
 from .markdown import markdown_table
@@ -14,7 +15,7 @@ _DECIMALS = {"EN": 2, "SD": 1, "SF": 1, "Nabf": 4}
 _NOTHING = "–"
 
 
-def tables(summary: Mapping, level: int = 2) -> str:
+def tables(summary: Mapping[str, Any], level: int = 2) -> str:
     """All tables.
 
     Args:
@@ -28,7 +29,7 @@ def tables(summary: Mapping, level: int = 2) -> str:
     return text.replace("\n## ", f"\n{'#' * level} ")
 
 
-def headline(kind: str, pair: Mapping, judged: str) -> str:
+def headline(kind: str, pair: Mapping[str, Any], judged: str) -> str:
     """One line on a pair type: place and mean rank, the ranked measures and their ranks."""
     means, ranks = pair["means"][judged], pair["ranks"][judged]
     measures = "  ".join(f"{name} {_number(name, means[name])} ({ranks[name]})" for name in RANKED)
@@ -40,7 +41,7 @@ def headline(kind: str, pair: Mapping, judged: str) -> str:
     )
 
 
-def _subject_lines(summary: Mapping) -> str:
+def _subject_lines(summary: Mapping[str, Any]) -> str:
     model, data = summary["model"], summary["data"]
     result = "licensed result" if model["judged"] == LICENSED else "unlicensed, marked result (no license was given)"
     versions = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
@@ -51,11 +52,11 @@ def _subject_lines(summary: Mapping) -> str:
     )
 
 
-def _cases(pair: Mapping) -> str:
+def _cases(pair: Mapping[str, Any]) -> str:
     return f"({', '.join(pair['cases'])})"
 
 
-def _places(summary: Mapping) -> str:
+def _places(summary: Mapping[str, Any]) -> str:
     judged, rows = summary["model"]["judged"], []
     for kind, pair in summary["pairs"].items():
         others = {method: rank for method, rank in pair["mean_rank"].items() if method != judged}
@@ -74,12 +75,12 @@ def _places(summary: Mapping) -> str:
     return "## Places\n\n" + markdown_table(heads, rows, right_aligned=True)
 
 
-def _place(pair: Mapping) -> str:
+def _place(pair: Mapping[str, Any]) -> str:
     shared = " (shared)" if pair["shares_place"] else ""
     return f"{pair['place']} of {len(pair['mean_rank'])}{shared}"
 
 
-def _best_other(pair: Mapping, judged: str, name: str) -> str:
+def _best_other(pair: Mapping[str, Any], judged: str, name: str) -> str:
     others = {
         method: pair["means"][method].get(name)
         for method in pair["mean_rank"]
@@ -89,7 +90,7 @@ def _best_other(pair: Mapping, judged: str, name: str) -> str:
     return _NOTHING if best is None else f"{best} {_number(name, others[best])}"
 
 
-def _pair_table(kind: str, pair: Mapping, model: Mapping) -> str:
+def _pair_table(kind: str, pair: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     rows = []
     for method, mean_rank in pair["mean_rank"].items():
         means, ranks = pair["means"][method], pair["ranks"][method]
@@ -108,11 +109,11 @@ def _pair_table(kind: str, pair: Mapping, model: Mapping) -> str:
     return text
 
 
-def _shown_method(method: str, model: Mapping) -> str:
+def _shown_method(method: str, model: Mapping[str, Any]) -> str:
     return f"{model['title']}, {method}" if method in (LICENSED, UNLICENSED) else method
 
 
-def _colors(summary: Mapping) -> str:
+def _colors(summary: Mapping[str, Any]) -> str:
     kinds = {
         kind: pair["hue_error"]
         for kind, pair in summary["pairs"].items()
@@ -123,7 +124,7 @@ def _colors(summary: Mapping) -> str:
     return "## Hue error in degrees\n\n" + _by_method(kinds.keys(), kinds.values(), summary["model"], 2)
 
 
-def _lesions(summary: Mapping) -> str:
+def _lesions(summary: Mapping[str, Any]) -> str:
     columns = {
         f"{pair.removeprefix('phantom ')}: {lesion.replace('_', ' ')}": kept
         for pair, lesions in summary["phantom"].items()
@@ -135,7 +136,7 @@ def _lesions(summary: Mapping) -> str:
     return heading + _by_method(columns.keys(), columns.values(), summary["model"], 2)
 
 
-def _distances(summary: Mapping) -> str:
+def _distances(summary: Mapping[str, Any]) -> str:
     pairs = {kind: pair["to_licensed"] for kind, pair in summary["pairs"].items() if pair["to_licensed"]}
     if not pairs:
         return ""
@@ -153,7 +154,11 @@ def _distances(summary: Mapping) -> str:
 
 
 def _by_method(
-    heads: Iterable[str], columns: Iterable[Mapping], model: Mapping, decimals: int, without: str | None = None
+    heads: Iterable[str],
+    columns: Iterable[Mapping[str, Any]],
+    model: Mapping[str, Any],
+    decimals: int,
+    without: str | None = None,
 ) -> str:
     """A table with a row for each of the model's results and each alternative."""
     columns, heads, rows = list(columns), list(heads), []

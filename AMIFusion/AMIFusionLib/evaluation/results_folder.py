@@ -59,7 +59,7 @@ class ResultsFolder:
             writer.writeheader()
             writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
-    def write_summary(self, summary: Mapping) -> None:
+    def write_summary(self, summary: Mapping[str, object]) -> None:
         """Means, ranks and what follows from them, as JSON."""
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         (self._aside / SUMMARY_NAME).write_text(text + "\n", encoding="utf-8")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 SSIM_WINDOW = 7
 _PEAK = 255
 _C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
@@ -22,7 +24,7 @@ _FIDELITY_WINDOWS = (17, 9, 5, 3)
 _VISUAL_NOISE, _FLAT = 2.0, 1e-10
 
 
-def structural_similarity(source: np.ndarray, fused: np.ndarray) -> float:
+def structural_similarity(source: Array, fused: Array) -> float:
     """SSIM, -1..1, with a data range of 255.
 
     Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13(4), 2004.
@@ -44,7 +46,7 @@ def structural_similarity(source: np.ndarray, fused: np.ndarray) -> float:
     return float(np.mean(luminance * (2 * covariance + _C2) / (variance_s + variance_f + _C2)))
 
 
-def multiscale_structural_similarity(source: np.ndarray, fused: np.ndarray) -> float:
+def multiscale_structural_similarity(source: Array, fused: Array) -> float:
     """MS-SSIM over five scales, 0..1; not a number for images of fewer than 176 pixels a side.
 
     Z. Wang, E. P. Simoncelli and A. C. Bovik, "Multiscale structural similarity for image quality assessment",
@@ -62,12 +64,12 @@ def multiscale_structural_similarity(source: np.ndarray, fused: np.ndarray) -> f
             source, fused = _halved(source), _halved(fused)
         luminance, structure = _similarity_maps(source, fused)
         is_last = scale == len(_SCALE_WEIGHTS) - 1
-        mean = np.mean(luminance * structure if is_last else structure)
+        mean = (luminance * structure if is_last else structure).mean()
         similarity *= max(mean, 0) ** weight
     return float(similarity)
 
 
-def visual_information_fidelity(source: np.ndarray, fused: np.ndarray) -> float:
+def visual_information_fidelity(source: Array, fused: Array) -> float:
     """VIF in the pixel domain over four scales, 0 and up; above 1 where the fused image has more contrast.
 
     H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006, with a visual noise
@@ -85,7 +87,7 @@ def visual_information_fidelity(source: np.ndarray, fused: np.ndarray) -> float:
     return kept / held
 
 
-def _information(source: np.ndarray, fused: np.ndarray, size: int) -> tuple[float, float]:
+def _information(source: Array, fused: Array, size: int) -> tuple[float, float]:
     """What the fused image tells of a scale's source, and what the source itself tells, in tenfold digits."""
     mean_s, mean_f = _gaussian_means(source, size), _gaussian_means(fused, size)
     variance_s = np.maximum(_gaussian_means(source**2, size) - mean_s**2, 0)
@@ -100,7 +102,7 @@ def _information(source: np.ndarray, fused: np.ndarray, size: int) -> tuple[floa
     return float(kept), float(np.sum(np.log10(1 + variance_s / _VISUAL_NOISE)))
 
 
-def _similarity_maps(source: np.ndarray, fused: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _similarity_maps(source: Array, fused: Array) -> tuple[Array, Array]:
     """SSIM's luminance term, and its contrast and structure terms in one."""
     mean_s, mean_f = _windowed(source), _windowed(fused)
     variance_s = _windowed(source**2) - mean_s**2
@@ -110,26 +112,29 @@ def _similarity_maps(source: np.ndarray, fused: np.ndarray) -> tuple[np.ndarray,
     return luminance, (2 * covariance + _C2) / (variance_s + variance_f + _C2)
 
 
-def _windowed(image: np.ndarray) -> np.ndarray:
+def _windowed(image: Array) -> Array:
     """Gaussian means over the windows that lie inside the image."""
     reach = _GAUSSIAN_SIZE // 2
-    smooth = ndimage.gaussian_filter(image, _GAUSSIAN_SIGMA, radius=reach)
+    smooth: Array = ndimage.gaussian_filter(image, _GAUSSIAN_SIGMA, radius=reach)
     return smooth[reach:-reach, reach:-reach]
 
 
-def _flat_means(image: np.ndarray) -> np.ndarray:
+def _flat_means(image: Array) -> Array:
     """Means over SSIM's windows that lie inside the image."""
     reach = SSIM_WINDOW // 2
-    return ndimage.uniform_filter(image, SSIM_WINDOW)[reach:-reach, reach:-reach]
+    smooth: Array = ndimage.uniform_filter(image, SSIM_WINDOW)
+    return smooth[reach:-reach, reach:-reach]
 
 
-def _gaussian_means(image: np.ndarray, size: int) -> np.ndarray:
+def _gaussian_means(image: Array, size: int) -> Array:
     """Gaussian means over VIF's windows of a scale that lie inside the image."""
     reach = size // 2
-    smooth = ndimage.gaussian_filter1d(image, size / 5, axis=0, radius=reach)[reach:-reach]
-    return ndimage.gaussian_filter1d(smooth, size / 5, axis=1, radius=reach)[:, reach:-reach]
+    smooth: Array = ndimage.gaussian_filter1d(image, size / 5, axis=0, radius=reach)[reach:-reach]
+    smooth = ndimage.gaussian_filter1d(smooth, size / 5, axis=1, radius=reach)
+    return smooth[:, reach:-reach]
 
 
-def _halved(image: np.ndarray) -> np.ndarray:
+def _halved(image: Array) -> Array:
     rows, columns = (extent // 2 for extent in image.shape)
-    return image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+    halved: Array = image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+    return halved

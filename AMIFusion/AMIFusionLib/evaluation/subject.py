@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.authorization.revocation import RevocationList
@@ -39,9 +40,7 @@ class Subject:
         """The result that is ranked: the licensed one, or the unlicensed one of a model without a license."""
         return LICENSED if LICENSED in self.networks else UNLICENSED
 
-    def fuse(
-        self, first: np.ndarray, second: np.ndarray, pixel_spacing: tuple[float, float] = (1.0, 1.0)
-    ) -> dict[str, np.ndarray]:
+    def fuse(self, first: Array, second: Array, pixel_spacing: tuple[float, float] = (1.0, 1.0)) -> dict[str, Array]:
         """All results for a stack of slices, made on the CPU as fused volumes are.
 
         Args:
@@ -89,15 +88,15 @@ def open_subject(path: Path, license_text: str | None, revocations: RevocationLi
 
 
 def _fused(
-    network: AuthorizableFusionNetwork, first: np.ndarray, second: np.ndarray, pixel_spacing: tuple[float, float]
-) -> np.ndarray:
+    network: AuthorizableFusionNetwork, first: Array, second: Array, pixel_spacing: tuple[float, float]
+) -> Array:
     """(slices, rows, columns) float32 in 0..1."""
     fused = np.empty(first.shape, np.float32)
 
-    def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    def read(start: int, stop: int) -> tuple[Array, Array]:
         return first[start:stop], second[start:stop]
 
-    def write(start: int, done: np.ndarray) -> None:
+    def write(start: int, done: Array) -> None:
         fused[start : start + len(done)] = done
 
     for _ in FusionEngine(network, "cpu").fuse(read, write, first.shape, (1.0, *pixel_spacing)):

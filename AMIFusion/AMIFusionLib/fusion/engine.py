@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from AMIFusionLib.arrays import Array
 
 from ..translation import tr as _
 from .devices import AUTOMATIC, free_memory, select_device
@@ -18,10 +19,10 @@ from .network import MINIMUM_SLICE_SIZE, AuthorizableFusionNetwork, mark_shift
 
 T = TypeVar("T")
 
-SliceReader = Callable[[int, int], "tuple[np.ndarray, np.ndarray]"]
+SliceReader = Callable[[int, int], "tuple[Array, Array]"]
 """Gives slices start..stop of both sources, each (n, rows, columns) float32 in 0..1."""
 
-SliceWriter = Callable[[int, np.ndarray], None]
+SliceWriter = Callable[[int, Array], None]
 """Takes fused slices (n, rows, columns) float32 in 0..1 that begin at an index."""
 
 STEP_SECONDS = 0.05
@@ -164,7 +165,8 @@ class FusionEngine:
                 try:
                     next(steps)
                 except StopIteration as end:
-                    return end.value
+                    fused: Tensor = end.value
+                    return fused
             if self._clock.since_pause() > self._step_seconds:
                 with self._clock.paused():
                     yield done
@@ -180,7 +182,8 @@ class FusionEngine:
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
         with torch.inference_mode(), half, exact:
             inputs = (image.to(self.device) for image in (first, second, marks))
-            return self._network(*inputs).float().cpu()
+            fused: Tensor = self._network(*inputs).float().cpu()
+        return fused
 
     def _make_room(self, error: RuntimeError) -> bool:
         """Halve the batch, or leave a GPU that cannot hold one slice; False if the error is no lack of memory."""
@@ -226,7 +229,7 @@ class _Clock:
         self._begun = time.perf_counter()
 
 
-def _scaled(slices: np.ndarray, gain: float) -> Tensor:
+def _scaled(slices: Array, gain: float) -> Tensor:
     """Slices as the network takes them, (n, 1, h, w); the array itself stays as it is."""
     images = torch.from_numpy(slices)[:, None]
     return images if gain == 1 else images * gain

@@ -75,7 +75,8 @@ class AuthorizableFusionNetwork(nn.Module):
             try:
                 next(steps)
             except StopIteration as end:
-                return end.value
+                fused: Tensor = end.value
+                return fused
 
     def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
         """``forward`` with a pause after each block, for callers with an event loop that large slices would hold up."""
@@ -132,7 +133,8 @@ class ResidualBlock(nn.Module):
         self.second = _convolution(channels, channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.second(functional.relu(self.first(features)))
+        change: Tensor = self.second(functional.relu(self.first(features)))
+        return features + change
 
 
 def mark_period(height: int, width: int, pixel_spacing: tuple[float, float]) -> float:
@@ -241,8 +243,9 @@ def build_network(
         raise ValueError(
             _("The model's parameters do not fit its architecture '{architecture}'.").format(architecture=architecture)
         ) from error
-    # torch's stub does not know this form of Module.to.
-    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # torch's stub does not know this form of Module.to, which changes the network itself.
+    network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
@@ -40,8 +40,8 @@ class AlignmentSection:
         self._ui = ui
         self._changed = changed
         self._parameters: Parameters | None = None
-        self._checked_pair: tuple = (None, None)
-        self._checked_states: tuple = ()
+        self._checked_pair: tuple[object, object] = (None, None)
+        self._checked_states: tuple[object, ...] = ()
         self._is_ready = False
         self._said_before = ""
         self._job: AlignmentJob | None = None
@@ -166,7 +166,7 @@ class AlignmentSection:
             self._check(quietly=True, said_before=sentence)
         self._changed()
 
-    def _pair(self) -> tuple:
+    def _pair(self) -> tuple[vtkMRMLVolumeNode | None, vtkMRMLVolumeNode | None]:
         parameters = self._parameters
         return (None, None) if parameters is None else (parameters.referenceVolume, parameters.movingVolume)
 
@@ -243,11 +243,11 @@ class _CheckListener:
         """Nothing: whoever stopped it has more to say."""
 
 
-def _states(pair: tuple) -> tuple:
+def _states(pair: Sequence[vtkMRMLVolumeNode | None]) -> tuple[object, ...]:
     return tuple(volume_state(node) if node is not None else None for node in pair)
 
 
-def _aligned(pair: tuple) -> vtkMRMLVolumeNode | None:
+def _aligned(pair: Sequence[vtkMRMLVolumeNode | None]) -> vtkMRMLVolumeNode | None:
     """The volume that was aligned, or None; the second one first, but they may have been swapped since."""
     from AMIFusionLib.alignment_job import alignment_of
 

@@ -60,7 +60,8 @@ class FusionSection:
     @property
     def device(self) -> str:
         """The device that is shown, which is there."""
-        return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
+        device: str = self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
+        return device
 
     def close(self) -> None:
         """Write nothing into the parameters any more."""

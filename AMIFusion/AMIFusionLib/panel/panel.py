@@ -243,7 +243,8 @@ def _prepare(ui: Any) -> None:
 
 
 def _spoken(label: Any) -> str:
-    return label.text.replace("&", "").rstrip(": ")
+    text: str = label.text
+    return text.replace("&", "").rstrip(": ")
 
 
 def _soon(step: Callable[[], None]) -> None:

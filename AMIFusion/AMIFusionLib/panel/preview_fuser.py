@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from slicer.i18n import tr as _
 
@@ -11,6 +11,8 @@ from AMIFusionLib.pytorch import PyTorchMissingError, pytorch_is_installed, requ
 from AMIFusionLib.volumes.watch import display_state, volume_state
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode
+
     from AMIFusionLib.authorization.authorize import Authorization
     from AMIFusionLib.authorization.model_file import SealedModel
     from AMIFusionLib.authorization.revocation import RevocationList
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from AMIFusionLib.volumes.view_plane import ViewPlane
 
     from .interfaces import Parameters
+
+VolumePair: TypeAlias = "tuple[vtkMRMLVolumeNode, vtkMRMLVolumeNode]"
+"""Reference and second volume."""
+
+Signature: TypeAlias = "tuple[ViewPlane, object, object, str, int]"
+"""All that a slice depends on, its plane first."""
 
 
 class PreviewFuser:
@@ -42,15 +50,15 @@ class PreviewFuser:
         self._model, self._license_text, self._device, self._tell = model, license_text, device, tell
         self._revocations = revocations
         self._preview: SlicePreview | None = None
-        self._key: tuple | None = None
+        self._key: tuple[object, ...] | None = None
         self.state = ""
 
-    def signature(self, pair: tuple, parameters: Parameters, plane: ViewPlane) -> tuple:
+    def signature(self, pair: VolumePair, parameters: Parameters, plane: ViewPlane) -> Signature:
         """All that a slice depends on: equal as long as fusing again would give the same."""
         states = tuple((volume_state(node), display_state(node)) for node in pair)
         return plane, states, _options(parameters), self._device(), hash(self._license_text())
 
-    def fuse(self, pair: tuple, parameters: Parameters, plane: ViewPlane) -> PreviewedSlice:
+    def fuse(self, pair: VolumePair, parameters: Parameters, plane: ViewPlane) -> PreviewedSlice:
         """Fuse one slice; ``state`` then says in words whether it is marked.
 
         Args:
@@ -94,7 +102,7 @@ class PreviewFuser:
         return self._preview
 
 
-def _options(parameters: Parameters) -> tuple:
+def _options(parameters: Parameters) -> tuple[str, bool, float]:
     return parameters.window, parameters.keepColor, parameters.balance
 
 

@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from AMIFusionLib.pytorch import PyTorchMissingError
 
 from .labels import show_sentence
-from .preview_fuser import PreviewFuser
+from .preview_fuser import PreviewFuser, Signature, VolumePair
 from .preview_view import PreviewView
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ class PreviewSection:
         self._schedule = schedule or (lambda turn: qt.QTimer.singleShot(0, turn))
         self._parameters: Parameters | None = None
         self._pauses: set[str] = set()
-        self._pair: tuple | None = None
+        self._pair: VolumePair | None = None
         self._views: dict[str, PreviewView] = {}
         self._waiting: dict[str, None] = {}
-        self._observations: list[tuple] = []
-        self._location: tuple = ()
+        self._observations: list[tuple[slicer.vtkMRMLNode, int]] = []
+        self._location: tuple[str, ...] = ()
         self._last_view = self._last_failure = ""
         self._is_scheduled = self._is_saving = self._is_closed = False
         ui.previewCheckBox.connect("toggled(bool)", self._on_toggled)
@@ -121,7 +121,7 @@ class PreviewSection:
         self._last_failure = ""
         self._request_all()
 
-    def _wanted_pair(self) -> tuple[tuple | None, str]:
+    def _wanted_pair(self) -> tuple[VolumePair | None, str]:
         """The volumes to preview, or why there is nothing to preview."""
         if self._is_closed or not self._ui.previewCheckBox.checked:
             return None, ""
@@ -135,7 +135,7 @@ class PreviewSection:
             return None, _("There are no slice views to show a preview in.")
         return pair, ""
 
-    def _start(self, pair: tuple) -> None:
+    def _start(self, pair: VolumePair) -> None:
         self._pair = pair
         scene, layout_manager = pair[0].GetScene(), slicer.app.layoutManager()
         for name in VIEWS:
@@ -249,7 +249,7 @@ class PreviewSection:
         else:
             self._last_view = ""
 
-    def _next(self) -> tuple[PreviewView, tuple] | None:
+    def _next(self) -> tuple[PreviewView, Signature] | None:
         """The next view that shows something else than before, and what it shows."""
         if self._pair is None or self._parameters is None:
             return None
@@ -267,7 +267,7 @@ class PreviewSection:
                 return view, signature
         return None
 
-    def _fuse(self, view: PreviewView, signature: tuple) -> None:
+    def _fuse(self, view: PreviewView, signature: Signature) -> None:
         if self._pair is None or self._parameters is None:
             return
         started = time.perf_counter()
@@ -318,5 +318,5 @@ def _is_visible(name: str) -> bool:
     return widget is not None and not widget.isHidden()
 
 
-def _location(scene: slicer.vtkMRMLScene) -> tuple:
+def _location(scene: slicer.vtkMRMLScene) -> tuple[str, ...]:
     return scene.GetURL(), scene.GetRootDirectory()

@@ -63,7 +63,7 @@ class PreviewView:
         self.name = name
         self.slice_node = slice_node
         self.composite = composite
-        self.signature: tuple | None = None
+        self.signature: tuple[object, ...] | None = None
         self.is_given_up = False
         self._node: slicer.vtkMRMLVolumeNode | None = None
         self._display: tuple[slicer.vtkMRMLVolumeDisplayNode | None, int] = (None, 0)
@@ -187,7 +187,7 @@ class PreviewView:
         node = self._node
         if node is None or node.GetScene() is None:
             return False
-        return self.composite.GetForegroundVolumeID() == node.GetID()
+        return bool(self.composite.GetForegroundVolumeID() == node.GetID())
 
     def _node_for(self, is_color: bool) -> slicer.vtkMRMLVolumeNode:
         """The scratch node, or a new one where it is gone or of the other kind."""

@@ -34,7 +34,8 @@ def finished_with_dialog(steps: Generator[float, None, T], label: str, title: st
             try:
                 dialog.setValue(int(100 * next(steps)))
             except StopIteration as end:
-                return end.value
+                made: T = end.value
+                return made
             slicer.app.processEvents()
         return None
     finally:

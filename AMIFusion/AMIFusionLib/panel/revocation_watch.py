@@ -57,13 +57,13 @@ class RevocationWatch:
 
     def _is_under_way(self) -> bool:
         try:
-            return self._logic.revocations.is_under_way(self._logic.model().description)
+            return bool(self._logic.revocations.is_under_way(self._logic.model().description))
         except (ValueError, OSError):
             return False
 
     def _has_ended(self, wait: float) -> bool:
         try:
-            return self._logic.revocations.end_refresh(self._logic.model().description, wait)
+            return bool(self._logic.revocations.end_refresh(self._logic.model().description, wait))
         except (ValueError, OSError):
             # The model file has gone, which the license's status says.
             return True

@@ -204,7 +204,8 @@ class ThreeUpViews:
             return _("Second: {name}").format(name=node.GetName())
         if node.GetAttribute("AMIFusion.Model"):
             return _("Fused: licensed") if is_licensed(node) else _("Fused: UNLICENSED")
-        return node.GetName()
+        name: str = node.GetName()
+        return name
 
     def _forget_observations(self) -> None:
         for observed, tag in self._observations:

@@ -35,10 +35,10 @@ class VolumesSection:
     ) -> None:
         self._ui = ui
         self._schedule, self._changed = schedule, changed
-        self._awaited: list[tuple] = []
+        self._awaited: list[tuple[slicer.vtkMRMLVolumeNode, int]] = []
         self._parameters: Parameters | None = None
-        self._watched: tuple = (None, None)
-        self._observations: list[tuple] = []
+        self._watched: tuple[object, object] = (None, None)
+        self._observations: list[tuple[slicer.vtkMRMLVolumeNode, int]] = []
         self._is_guess_due = self._is_update_due = self._is_closed = False
         self._selectors = ui.referenceSelector, ui.movingSelector
         ui.swapButton.connect("clicked()", self._on_swap)
@@ -82,7 +82,7 @@ class VolumesSection:
         self._await_no_more()
         self._parameters, self._is_closed = None, True
 
-    def _watch(self, pair: tuple) -> None:
+    def _watch(self, pair: tuple[slicer.vtkMRMLVolumeNode | None, slicer.vtkMRMLVolumeNode | None]) -> None:
         """Follow where the selected volumes are moved, and what is put into them."""
         for node, tag in self._observations:
             node.RemoveObserver(tag)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .folds import FoldNoise, Folds, squared_distance
 from .noise import Box, Noise
 from .shapes import WARP_REACH, Painting, Region, Space, bounds, box_between, inside, joined, outward
@@ -61,7 +63,7 @@ class BrainNoise:
         lesions: each lesion's roughness.
     """
 
-    centers: dict[str, np.ndarray]
+    centers: dict[str, Array]
     fissures: tuple[Noise, Noise]
     folds: FoldNoise
     callosum: Noise
@@ -101,7 +103,7 @@ class Brain:
         self._cavity, self._surface = (np.empty(shape, np.float32) for _ in range(2))
         self.folds = Folds(noise.folds, self._surface, BRAIN)
 
-    def prepare(self, painting: Painting, head: Region, cavity: np.ndarray, fossa: np.ndarray) -> None:
+    def prepare(self, painting: Painting, head: Region, cavity: Array, fossa: Array) -> None:
         """Find the brain's surface in a slab, and paint the fluid around it.
 
         Args:
@@ -144,7 +146,7 @@ class Brain:
         _paint_dura(painting, brain, cavity, fossa)
         _paint_lesions(painting, brain, self._noise)
 
-    def _paint_cerebrum(self, painting: Painting, brain: Region, surface: np.ndarray) -> None:
+    def _paint_cerebrum(self, painting: Painting, brain: Region, surface: Array) -> None:
         centers = self._noise.centers
         to_sulci = self.folds.distance(brain, centers.values())
         for name, radius in _BEDS.items():
@@ -159,19 +161,19 @@ class Brain:
         painting.paint("white_matter", brain, callosum)
 
 
-def _brainstem(brain: Region) -> np.ndarray:
+def _brainstem(brain: Region) -> Array:
     midbrain = brain.tube([(0, -17, 0, 13), (0, -20, -20, 14)])
     pons = brain.ellipsoid((0, -15, -31), (18, 13, 14))
     medulla = brain.tube([(0, -20, -42, 11), (0, -27, -60, 7.5), (0, -33, -92, 6.5)])
     return joined(joined(midbrain, pons, 6), medulla, 6)
 
 
-def _callosal_distance(brain: Region) -> np.ndarray:
+def _callosal_distance(brain: Region) -> Array:
     """The distance to the core that the corpus callosum bounds, where the hemispheres are joined."""
     return brain.ellipsoid((0, -5, 4), (90, 39, 25))
 
 
-def _fissures(brain: Region, noise: BrainNoise) -> np.ndarray:
+def _fissures(brain: Region, noise: BrainNoise) -> Array:
     """The distance to the large clefts: between the hemispheres, Sylvian, and the basal cisterns."""
     side = np.abs(brain.x)
     midline = np.maximum(side - 1.5, -_callosal_distance(brain))
@@ -183,7 +185,7 @@ def _fissures(brain: Region, noise: BrainNoise) -> np.ndarray:
     outline = np.hypot((y - 4) / 23, (z - 4) / 14) - 1
     curve = side - 41.5 + waves[0] + 0.008 * np.minimum((y - 6) ** 2, 600)
     insula = np.hypot(curve, 14 * np.maximum(outline, 0)) - 1.1
-    clefts = np.minimum(midline, joined(opening, insula, 3))
+    clefts: Array = np.minimum(midline, joined(opening, insula, 3))
     part = brain.within(_CISTERNS)
     if part is not None:
         around_stem = np.maximum(_brainstem(part) - 3.5, part.z + 3)
@@ -193,9 +195,7 @@ def _fissures(brain: Region, noise: BrainNoise) -> np.ndarray:
     return clefts
 
 
-def _paint_cerebellum(
-    painting: Painting, part: Region, cavity: np.ndarray, fossa: np.ndarray, noise: BrainNoise
-) -> None:
+def _paint_cerebellum(painting: Painting, part: Region, cavity: Array, fossa: Array, noise: BrainNoise) -> None:
     notch = part.ellipsoid((0, -90, -52), (4, 12, 24))
     cerebellum = np.maximum(fossa + 1.6, cavity + _RIM_MILLIMETERS + 0.5)
     cerebellum = np.maximum.reduce([cerebellum, -notch, part.y + 22])
@@ -243,7 +243,7 @@ def _paint_deep_structures(painting: Painting, core: Region | None) -> None:
     painting.paint("csf", core, third)
 
 
-def _paint_dura(painting: Painting, brain: Region, cavity: np.ndarray, above: np.ndarray) -> None:
+def _paint_dura(painting: Painting, brain: Region, cavity: Array, above: Array) -> None:
     core = brain.ellipsoid((0, -5, 4), (90, 44, 31))
     falx = np.maximum.reduce([np.abs(brain.x) - 0.8, -core, cavity, 2 - above, -6 - brain.z])
     tent = np.maximum.reduce([np.abs(above - 0.3) - 0.8, cavity, 20 - np.hypot(brain.x, brain.y + 26), brain.y + 14])
@@ -272,7 +272,7 @@ def _paint_lesions(painting: Painting, brain: Region, noise: BrainNoise) -> None
         painting.cover(name, box, fraction)
 
 
-def _lesion_box(name: str, center: np.ndarray) -> Box:
+def _lesion_box(name: str, center: Array) -> Box:
     radii, roughness, softness = _LESION_SHAPES[name]
     reach = np.add(radii, 6 * roughness + softness + WARP_REACH)
     return box_between(center - reach, center + reach)

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .brain import BRAIN, Brain, BrainNoise
 from .modalities import Modality
 from .noise import Noise
@@ -28,12 +30,12 @@ class Head:
     """
 
     painting: Painting
-    texture: np.ndarray
-    shading: np.ndarray
+    texture: Array
+    shading: Array
 
     def field_steps(
         self, values: list[dict[str, float | None]], modalities: list[Modality], planes: slice
-    ) -> Generator[None, None, list[np.ndarray]]:
+    ) -> Generator[None, None, list[Array]]:
         """What modalities see above their backgrounds, before their blur, in steps.
 
         Args:
@@ -60,7 +62,7 @@ class Head:
             yield
         return fields
 
-    def fraction(self, tissue: str, hidden: Collection[str] = ()) -> np.ndarray:
+    def fraction(self, tissue: str, hidden: Collection[str] = ()) -> Array:
         """The share of each millimeter that one tissue has when others are left out, (z, y, x) float32."""
         whole = np.zeros(SHAPE, np.float32)
         for slab in slabs_of(box_between()):
@@ -105,7 +107,8 @@ def paced(steps: Generator[None, None, T], start: float, stop: float, count: int
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         done += 1
         yield start + (stop - start) * min(done / count, 1)
 

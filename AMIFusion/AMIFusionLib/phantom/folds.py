@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .noise import Box, Noise, along, filter_matrix
 from .sampling import trilinear
 from .shapes import Point, Region, Space, box_between, inside, slabs_of
@@ -55,7 +57,7 @@ class Folds:
         box: part of the grid.
     """
 
-    def __init__(self, noise: FoldNoise, surface: np.ndarray, box: Box) -> None:
+    def __init__(self, noise: FoldNoise, surface: Array, box: Box) -> None:
         self._noise, self._surface, self._box = noise, surface, box
         self._fold, self._jump, self._slope = (np.empty_like(surface) for _ in range(3))
         self._typical = 0.0
@@ -88,7 +90,7 @@ class Folds:
             yield
         self._typical = total / self._slope.size
 
-    def distance(self, region: Region, centers: Iterable[Point]) -> np.ndarray:
+    def distance(self, region: Region, centers: Iterable[Point]) -> Array:
         """The distance to the furrows.
 
         Args:
@@ -97,7 +99,7 @@ class Folds:
         """
         at = inside(region.box, self._box)
         surface = self._surface[at]
-        sheet = np.abs(self._fold[at])
+        sheet: Array = np.abs(self._fold[at])
         sheet /= np.maximum(self._slope[at], 0.8 * self._typical)
         reach = self._noise.reach.read(region.box)
         reach *= 4
@@ -113,9 +115,11 @@ class Folds:
         sheet *= sheet
         beyond *= beyond
         sheet += beyond
-        return np.subtract(np.sqrt(sheet, out=sheet), width, out=sheet)
+        np.sqrt(sheet, out=sheet)
+        sheet -= width
+        return sheet
 
-    def _folded(self, field: np.ndarray, depth: np.ndarray, inward: list[np.ndarray], slab: Box) -> np.ndarray:
+    def _folded(self, field: Array, depth: Array, inward: list[Array], slab: Box) -> Array:
         # The read goes past the surface, so that the two walls of the midline fissure do not read the same folds.
         step = np.clip(depth, 0, 25)
         step += 5
@@ -131,7 +135,7 @@ class Folds:
         return trilinear([field], at)[0]
 
 
-def squared_distance(region: Region, center: Point) -> np.ndarray:
+def squared_distance(region: Region, center: Point) -> Array:
     """Square millimeters to a point."""
     total = region.x - float(center[0])
     total *= total
@@ -142,15 +146,16 @@ def squared_distance(region: Region, center: Point) -> np.ndarray:
     return total
 
 
-def _gradient(field: np.ndarray, planes: slice) -> list[np.ndarray]:
+def _gradient(field: Array, planes: slice) -> list[Array]:
     """``np.gradient`` of some planes of a field."""
     start, stop = max(planes.start - 1, 0), min(planes.stop + 1, len(field))
     across = np.gradient(field[start:stop], axis=0)[planes.start - start : planes.stop - start]
     return [across, *np.gradient(field[planes], axis=(1, 2))]
 
 
-def _length(vector: list[np.ndarray]) -> np.ndarray:
-    total = vector[0] * vector[0]
+def _length(vector: list[Array]) -> Array:
+    total: Array = vector[0] * vector[0]
     for part in vector[1:]:
         total += part * part
-    return np.sqrt(total, out=total)
+    np.sqrt(total, out=total)
+    return total

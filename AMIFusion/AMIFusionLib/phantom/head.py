@@ -20,6 +20,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 from .building import head_steps, paced
 from .modalities import LESIONS, MODALITIES, TISSUES, VOLUME_NAMES, Modality, PhantomGrid, blur_matrices, noisy
 from .sampling import Sampling
@@ -52,8 +54,8 @@ class PhantomVolume:
     modality: str
     description: str
     unit: str
-    array: np.ndarray
-    ijk_to_ras: np.ndarray
+    array: Array
+    ijk_to_ras: Array
     window: tuple[float, float]
 
 
@@ -126,7 +128,7 @@ class HeadModel:
             yield 0.8 + 0.2 * len(volumes) / len(names)
         return volumes
 
-    def tissue_mask(self, tissue: str, ijk_to_ras: np.ndarray, shape: Sequence[int], purity: float = 0.5) -> np.ndarray:
+    def tissue_mask(self, tissue: str, ijk_to_ras: Array, shape: Sequence[int], purity: float = 0.5) -> Array:
         """The voxels of a healthy tissue; what lies under a lesion counts as its healthy tissue.
 
         Args:
@@ -144,7 +146,7 @@ class HeadModel:
         _check("tissue", tissue, [name for name in TISSUES if name not in LESIONS])
         return _sampled(self._fraction(tissue), ijk_to_ras, shape) >= purity
 
-    def lesion_mask(self, lesion: str, ijk_to_ras: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    def lesion_mask(self, lesion: str, ijk_to_ras: Array, shape: Sequence[int]) -> Array:
         """The voxels that a lesion fills by half or more.
 
         Args:
@@ -161,8 +163,8 @@ class HeadModel:
         return _sampled(self._lesion_coverage(lesion), ijk_to_ras, shape) >= 0.5
 
     def surroundings_mask(
-        self, lesion: str, ijk_to_ras: np.ndarray, shape: Sequence[int], gap: float = 3.0, width: float = 8.0
-    ) -> np.ndarray:
+        self, lesion: str, ijk_to_ras: Array, shape: Sequence[int], gap: float = 3.0, width: float = 8.0
+    ) -> Array:
         """A shell of white matter, the tissue that every lesion lies in, around a lesion.
 
         Args:
@@ -188,10 +190,10 @@ class HeadModel:
             shell[box] *= self._lesion_coverage(other)[box] == 0
         return _sampled(shell, ijk_to_ras, shape) >= _PURE
 
-    def _fraction(self, tissue: str) -> np.ndarray:
+    def _fraction(self, tissue: str) -> Array:
         return self._head.fraction(tissue, hidden=LESIONS)
 
-    def _lesion_coverage(self, lesion: str) -> np.ndarray:
+    def _lesion_coverage(self, lesion: str) -> Array:
         _check("lesion", lesion, LESIONS)
         return self._head.fraction(lesion, hidden=set(TISSUES) - {lesion})
 
@@ -238,7 +240,7 @@ def head_phantom_steps(
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
     """Names of volumes that share grid and blur."""
-    groups: dict[tuple, list[str]] = {}
+    groups: dict[tuple[object, ...], list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault((id(MODALITIES[name].grid), MODALITIES[name].blur), []).append(name)
     return list(groups.values())
@@ -249,7 +251,8 @@ def _scaled(steps: Generator[float, None, T], start: float, stop: float) -> Gene
         try:
             fraction = next(steps)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         yield start + (stop - start) * fraction
 
 
@@ -259,10 +262,11 @@ def _finished(steps: Generator[object, None, T]) -> T:
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
 
 
-def _volume(modality: Modality, array: np.ndarray, grid: PhantomGrid) -> PhantomVolume:
+def _volume(modality: Modality, array: Array, grid: PhantomGrid) -> PhantomVolume:
     return PhantomVolume(
         modality.name,
         modality.kind,
@@ -284,7 +288,7 @@ def _check(kind: str, name: str, allowed: Collection[str]) -> None:
         raise ValueError(f"'{name}' is no {kind}. Choose one of: {', '.join(allowed)}.")
 
 
-def _sampled(field: np.ndarray, ijk_to_ras: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def _sampled(field: Array, ijk_to_ras: Array, shape: Sequence[int]) -> Array:
     """A field of the 1 mm grid averaged over each voxel of another grid, (slice, row, column) float32."""
     slices, rows, columns = shape
     return _finished(Sampling(PhantomGrid((slices, rows, columns), ijk_to_ras)).steps([field]))[0]

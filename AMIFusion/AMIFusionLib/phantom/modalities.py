@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 from .noise import filter_matrix
 
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -65,7 +67,7 @@ class PhantomGrid:
     """
 
     shape: tuple[int, int, int]
-    ijk_to_ras: np.ndarray
+    ijk_to_ras: Array
 
     @classmethod
     def centered(
@@ -95,9 +97,10 @@ class PhantomGrid:
         return cls((slices, rows, columns), matrix)
 
     @property
-    def spacing(self) -> np.ndarray:
+    def spacing(self) -> Array:
         """(column, row, slice) millimeters."""
-        return np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        lengths: Array = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        return lengths
 
 
 @dataclass(frozen=True)
@@ -176,14 +179,14 @@ MODALITIES = {
 VOLUME_NAMES = tuple(MODALITIES)
 
 
-def blur_matrices(modality: Modality, shape: Iterable[int]) -> list[np.ndarray] | None:
+def blur_matrices(modality: Modality, shape: Iterable[int]) -> list[Array] | None:
     """The modality's point spread on a 1 mm grid of a shape, as a matrix for each axis; None where it has none."""
     if not modality.blur:
         return None
     return [filter_matrix(count, modality.blur / _FWHM_PER_SIGMA, truncate=3) for count in shape]
 
 
-def noisy(values: np.ndarray, modality: Modality, rng: np.random.Generator) -> np.ndarray:
+def noisy(values: Array, modality: Modality, rng: np.random.Generator) -> Array:
     """Voxels as the scanner gives them.
 
     Args:
@@ -200,14 +203,16 @@ def noisy(values: np.ndarray, modality: Modality, rng: np.random.Generator) -> n
         real = values + 9.0 * rng.standard_normal(values.shape, np.float32)
         return _rounded(np.hypot(real, 9.0 * rng.standard_normal(values.shape, np.float32)))
     noise = _grain(rng, values.shape, 0.7) * np.sqrt(np.maximum(values, 0.0))
-    return np.maximum(values + 0.14 * noise, 0).astype(np.float32)
+    activity: Array = np.maximum(values + 0.14 * noise, 0)
+    return activity.astype(np.float32)
 
 
-def _grain(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
+def _grain(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Array:
     """Noise of unit deviation, correlated within each slice as reconstruction makes it."""
-    grain = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (0, sigma, sigma))
-    return grain / grain.std()
+    grain: Array = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (0, sigma, sigma))
+    grain = grain / grain.std()
+    return grain
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def _rounded(values: Array) -> Array:
     return np.rint(values).astype(np.int16)

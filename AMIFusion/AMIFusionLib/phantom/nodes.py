@@ -39,4 +39,5 @@ def add_phantom_volume(scene: slicer.vtkMRMLScene, volume: PhantomVolume) -> sli
 def _color_node_id(scene: slicer.vtkMRMLScene, modality: str) -> str:
     if modality == "PT" and scene.GetNodeByID(_PET_COLORS) is not None:
         return _PET_COLORS
-    return slicer.vtkMRMLColorLogic.GetColorTableNodeID(slicer.vtkMRMLColorTableNode.Grey)
+    gray: str = slicer.vtkMRMLColorLogic.GetColorTableNodeID(slicer.vtkMRMLColorTableNode.Grey)
+    return gray

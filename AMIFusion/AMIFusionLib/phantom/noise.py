@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 _DRAWN_AT_ONCE = 2_000_000
 """Random numbers between two chances to stop: about 20 ms."""
 
@@ -27,10 +29,10 @@ class Noise:
         step: grid planes between two coarse ones.
     """
 
-    def __init__(self, planes: np.ndarray, start: tuple[int, int, int], step: float) -> None:
+    def __init__(self, planes: Array, start: tuple[int, int, int], step: float) -> None:
         self._planes, self._start, self._step = planes, start, step
 
-    def read(self, box: Box) -> np.ndarray:
+    def read(self, box: Box) -> Array:
         """The values in a box of the grid within the one that the noise was drawn for, (z, y, x) float32."""
         rows, columns = (slice(s.start - first, s.stop - first) for s, first in zip(box[1:], self._start[1:]))
         values = np.empty([s.stop - s.start for s in box], np.float32)
@@ -78,7 +80,7 @@ def noise_steps(
     return Noise(along(field, stretch[0], 1), tuple(s.start for s in box), step)
 
 
-def along(field: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+def along(field: Array, matrix: Array, axis: int) -> Array:
     """A linear map of one axis: ``matrix`` (new count, old count), mostly zero, takes the values along it.
 
     Products of small dense blocks are several times as fast as a filter or an interpolation that goes from voxel to
@@ -106,7 +108,7 @@ def along(field: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
     return mapped
 
 
-def _blocks(matrix: np.ndarray, others: int) -> Iterator[tuple[slice, slice | np.ndarray, np.ndarray]]:
+def _blocks(matrix: Array, others: int) -> Iterator[tuple[slice, slice | Array, Array]]:
     """Rows of a matrix, the columns in which they are not zero, and what they hold there."""
     start = 0
     while start < len(matrix):
@@ -118,17 +120,18 @@ def _blocks(matrix: np.ndarray, others: int) -> Iterator[tuple[slice, slice | np
         rows = slice(start, min(start + height, len(matrix)))
         run = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
         # Around the ends of a periodic axis there are two runs.
-        columns: slice | np.ndarray = used if run.stop - run.start > used.size else run
+        columns: slice | Array = used if run.stop - run.start > used.size else run
         yield rows, columns, np.ascontiguousarray(matrix[rows, columns])
         start += height
 
 
-def filter_matrix(count: int, sigma: float, **options: Any) -> np.ndarray:
+def filter_matrix(count: int, sigma: float, **options: Any) -> Array:
     """``ndimage.gaussian_filter1d`` with these options as a (count, count) float32 matrix."""
-    return ndimage.gaussian_filter1d(np.eye(count), sigma, axis=0, **options).astype(np.float32)
+    matrix: Array = ndimage.gaussian_filter1d(np.eye(count), sigma, axis=0, **options)
+    return matrix.astype(np.float32)
 
 
-def _stretch_matrix(part: slice, step: float, count: int) -> np.ndarray:
+def _stretch_matrix(part: slice, step: float, count: int) -> Array:
     """Linear interpolation of a coarse axis at the indices of the fine one."""
     at = 1.5 + np.arange(part.start, part.stop) / step
     below = at.astype(np.intp)
@@ -139,7 +142,7 @@ def _stretch_matrix(part: slice, step: float, count: int) -> np.ndarray:
     return matrix
 
 
-def _mean(field: np.ndarray, other: np.ndarray) -> float:
+def _mean(field: Array, other: Array) -> float:
     """The mean product of two fields, summed plane by plane, which keeps the digits that float32 has."""
     planes = zip(field, np.broadcast_to(other, field.shape))
     return sum(float(np.vdot(a, b)) for a, b in planes) / field.size

@@ -6,6 +6,8 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .modalities import PhantomGrid
 from .noise import along
 from .shapes import LOW, SHAPE
@@ -46,8 +48,8 @@ class Sampling:
         return slice(int(start), int(max(stop, start)))
 
     def steps(
-        self, fields: Sequence[np.ndarray], filters: Sequence[np.ndarray] | None = None
-    ) -> Generator[None, None, list[np.ndarray]]:
+        self, fields: Sequence[Array], filters: Sequence[Array] | None = None
+    ) -> Generator[None, None, list[Array]]:
         """Average fields over each voxel, in steps.
 
         Args:
@@ -65,8 +67,8 @@ class Sampling:
         return (yield from self._oblique_steps(fields))
 
     def _straight_steps(
-        self, fields: Sequence[np.ndarray], filters: Sequence[np.ndarray] | None
-    ) -> Generator[None, None, list[np.ndarray]]:
+        self, fields: Sequence[Array], filters: Sequence[Array] | None
+    ) -> Generator[None, None, list[Array]]:
         """Where the grids' axes are parallel, an axis at a time does."""
         averaged = list(fields)
         for axis in range(3):
@@ -77,7 +79,7 @@ class Sampling:
             yield
         return averaged
 
-    def _axis_matrix(self, axis: int, count: int) -> np.ndarray:
+    def _axis_matrix(self, axis: int, count: int) -> Array:
         """(voxels, count): the mean of linear interpolations at a voxel's samples along one axis."""
         samples, voxels = self._counts[axis], self.shape[axis]
         shifts = (np.arange(samples) + 0.5) / samples - 0.5
@@ -90,7 +92,7 @@ class Sampling:
         np.add.at(matrix, (voxel, below + 1), (at - below) / samples)
         return matrix
 
-    def _oblique_steps(self, fields: Sequence[np.ndarray]) -> Generator[None, None, list[np.ndarray]]:
+    def _oblique_steps(self, fields: Sequence[Array]) -> Generator[None, None, list[Array]]:
         outline = _Outline(fields)
         totals = [np.zeros(self.shape, np.float32) for _ in fields]
         slices, rows, columns = self.shape
@@ -109,8 +111,8 @@ class Sampling:
 
     def _add_block(
         self,
-        fields: Sequence[np.ndarray],
-        totals: Sequence[np.ndarray],
+        fields: Sequence[Array],
+        totals: Sequence[Array],
         outline: _Outline,
         place: tuple[int, slice],
         sample: tuple[int, ...],
@@ -135,7 +137,7 @@ class Sampling:
 class _Outline:
     """Where fields are not zero, so that nothing else is read: (z, y) tables of the first and last x."""
 
-    def __init__(self, fields: Sequence[np.ndarray]) -> None:
+    def __init__(self, fields: Sequence[Array]) -> None:
         filled = np.logical_or.reduce([field != 0 for field in fields])
         some = filled.any(axis=2)
         count = filled.shape[2]
@@ -143,7 +145,7 @@ class _Outline:
         self._first = np.where(some, filled.argmax(axis=2) - 1, count)
         self._last = np.where(some, count - filled[:, :, ::-1].argmax(axis=2), -1)
 
-    def columns(self, down: np.ndarray, step: np.ndarray, count: int) -> slice:
+    def columns(self, down: Array, step: Array, count: int) -> slice:
         """Which columns of some rows may read anything but zero.
 
         Args:
@@ -170,9 +172,7 @@ class _Outline:
         return (float(first.min()), float(last.max())) if first.size else (1.0, -1.0)
 
 
-def _crossing(
-    starts: np.ndarray, step: float, limits: tuple[float, float], low: float, high: float
-) -> tuple[float, float]:
+def _crossing(starts: Array, step: float, limits: tuple[float, float], low: float, high: float) -> tuple[float, float]:
     """The part of a range of columns in which some row is between limits along one axis."""
     first, last = limits[0] - starts.max(), limits[1] - starts.min()
     if abs(step) < 1e-9:
@@ -181,7 +181,7 @@ def _crossing(
     return max(low, ends[0]), min(high, ends[1])
 
 
-def _beyond(at: list[np.ndarray], shape: Sequence[int]) -> np.ndarray | None:
+def _beyond(at: list[Array], shape: Sequence[int]) -> Array | None:
     """Where coordinates leave a field; None where none does. They are moved to its border."""
     beyond = None
     for coordinate, count in zip(at, shape):
@@ -192,7 +192,7 @@ def _beyond(at: list[np.ndarray], shape: Sequence[int]) -> np.ndarray | None:
     return beyond
 
 
-def trilinear(fields: Sequence[np.ndarray], at: Sequence[np.ndarray]) -> list[np.ndarray]:
+def trilinear(fields: Sequence[Array], at: Sequence[Array]) -> list[Array]:
     """Fields of one shape at fractional indices by linear interpolation.
 
     Args:
@@ -212,9 +212,7 @@ def trilinear(fields: Sequence[np.ndarray], at: Sequence[np.ndarray]) -> list[np
     return [_corners_mixed(field.reshape(-1), index, shares, shape) for field in fields]
 
 
-def _corners_mixed(
-    flat: np.ndarray, index: np.ndarray, shares: Sequence[np.ndarray], shape: Sequence[int]
-) -> np.ndarray:
+def _corners_mixed(flat: Array, index: Array, shares: Sequence[Array], shape: Sequence[int]) -> Array:
     planes = []
     for z in (0, shape[1] * shape[2]):
         rows = []
@@ -225,7 +223,7 @@ def _corners_mixed(
     return _mixed(planes[0], planes[1], shares[0])
 
 
-def _mixed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _mixed(low: Array, high: Array, share: Array) -> Array:
     high -= low
     high *= share
     high += low

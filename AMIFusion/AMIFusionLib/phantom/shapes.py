@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .modalities import TISSUES
 from .noise import Box, Noise, noise_steps
 
@@ -26,7 +28,7 @@ SLAB_PLANES = 2
 WARP_REACH = 8.0
 """Millimeters, six standard deviations: how far from its place on the straight grid the warp may move a point."""
 
-Point = Sequence[float] | np.ndarray
+Point = Sequence[float] | Array
 """RAS millimeters."""
 
 _TINY = 1e-12
@@ -39,9 +41,9 @@ class Region:
     """A box of the grid with its RAS coordinates, each (z, y, x) float32 in millimeters."""
 
     box: Box
-    x: np.ndarray
-    y: np.ndarray
-    z: np.ndarray
+    x: Array
+    y: Array
+    z: Array
 
     def mirrored(self) -> Region:
         """The same box with the left side seen as the right one: what is described once appears on both."""
@@ -55,12 +57,12 @@ class Region:
         inner = inside(common, self.box)
         return Region(common, self.x[inner], self.y[inner], self.z[inner])
 
-    def narrowed(self, distance: np.ndarray, limit: float) -> Region | None:
+    def narrowed(self, distance: Array, limit: float) -> Region | None:
         """The part around all that lies nearer than a limit, in millimeters; None where nothing does."""
         inner = bounds(distance, limit)
         return None if inner is None else self.within(outward(inner, self.box))
 
-    def ellipsoid(self, center: Point, radii: Sequence[float], lean: float = 0.0) -> np.ndarray:
+    def ellipsoid(self, center: Point, radii: Sequence[float], lean: float = 0.0) -> Array:
         """Nearly the distance to an ellipsoid, exact near its surface, negative inside.
 
         Args:
@@ -92,7 +94,7 @@ class Region:
         size *= slope
         return size
 
-    def tube(self, points: Sequence[Sequence[float]]) -> np.ndarray:
+    def tube(self, points: Sequence[Sequence[float]]) -> Array:
         """The distance to a bent tube of changing radius, negative inside.
 
         Args:
@@ -104,7 +106,7 @@ class Region:
             np.minimum(distance, self._cone(start, end), out=distance)
         return distance
 
-    def _cone(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    def _cone(self, start: Array, end: Array) -> Array:
         along = (end - start)[:3]
         offsets = [axis - float(s) for axis, s in zip((self.x, self.y, self.z), start)]
         moving = [(offset, float(a)) for offset, a in zip(offsets, along) if a]
@@ -168,9 +170,9 @@ class Painting:
     """Layers in the order in which they were painted, slab by slab; a later one hides what it covers."""
 
     def __init__(self) -> None:
-        self._slabs: dict[int, list[tuple[str, Box, np.ndarray]]] = {}
+        self._slabs: dict[int, list[tuple[str, Box, Array]]] = {}
 
-    def paint(self, tissue: str, region: Region, distance: np.ndarray, softness: float = 1.2) -> None:
+    def paint(self, tissue: str, region: Region, distance: Array, softness: float = 1.2) -> None:
         """Add a tissue wherever a distance is negative.
 
         Args:
@@ -183,7 +185,7 @@ class Painting:
         if inner is not None:
             self.cover(tissue, outward(inner, region.box), 0.5 - distance[inner] / softness)
 
-    def cover(self, tissue: str, box: Box, fraction: np.ndarray) -> None:
+    def cover(self, tissue: str, box: Box, fraction: Array) -> None:
         """Add a tissue by the fraction, clipped to 0..1, that it covers of each millimeter of a part of a slab."""
         fraction = np.clip(fraction, 0, 1)
         fraction *= 255
@@ -199,7 +201,7 @@ class Painting:
         common = _common(slab, around)
         return common if all(s.start < s.stop for s in common) else None
 
-    def composed(self, box: Box, values: list[dict[str, float | None]], backgrounds: Sequence[float]) -> np.ndarray:
+    def composed(self, box: Box, values: list[dict[str, float | None]], backgrounds: Sequence[float]) -> Array:
         """What a part of one slab looks like when each tissue has a value, (kinds, z, y, x) float32.
 
         Args:
@@ -222,10 +224,11 @@ class Painting:
                 view += change
         return fields
 
-    def fraction(self, box: Box, tissue: str, hidden: Collection[str] = ()) -> np.ndarray:
+    def fraction(self, box: Box, tissue: str, hidden: Collection[str] = ()) -> Array:
         """The share, 0..1, that one tissue has of each millimeter of a part when ``hidden`` tissues are left out."""
         values = {each: None if each in hidden else float(each == tissue) for each in TISSUES}
-        return self.composed(box, [values], [0.0])[0]
+        share: Array = self.composed(box, [values], [0.0])[0]
+        return share
 
 
 def box_between(low: Point = LOW, high: Point = HIGH) -> Box:
@@ -261,7 +264,7 @@ def _box(parts: Iterable[slice]) -> Box:
     return z, y, x
 
 
-def bounds(distance: np.ndarray, limit: float) -> Box | None:
+def bounds(distance: Array, limit: float) -> Box | None:
     """All planes, and the rows and columns in which a distance is below a limit; None where it is nowhere."""
     nearest = distance.min(axis=0)
     rows = np.flatnonzero(nearest.min(axis=1) < limit)
@@ -271,7 +274,7 @@ def bounds(distance: np.ndarray, limit: float) -> Box | None:
     return slice(0, len(distance)), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def grow(distance: np.ndarray, region: Region, box: Box, piece: Callable[[Region], np.ndarray], blend: float) -> None:
+def grow(distance: Array, region: Region, box: Box, piece: Callable[[Region], Array], blend: float) -> None:
     """Join a piece to a solid where it is near, and leave the distances elsewhere as they are.
 
     Args:
@@ -287,7 +290,7 @@ def grow(distance: np.ndarray, region: Region, box: Box, piece: Callable[[Region
         distance[at] = joined(distance[at], piece(part), blend)
 
 
-def joined(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
+def joined(first: Array, second: Array, blend: float) -> Array:
     """The distance to two solids grown together over ``blend`` millimeters.
 
     Source: I. Quilez, "Smooth minimum", iquilezles.org/articles/smin.

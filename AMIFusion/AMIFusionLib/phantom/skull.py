@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .noise import Noise
 from .shapes import Painting, Region, Space, box_between, grow, inside, joined
 
@@ -64,7 +66,7 @@ class SkullNoise:
         return cls(*drawn)
 
 
-def intracranial_distance(head: Region, fossa: np.ndarray) -> np.ndarray:
+def intracranial_distance(head: Region, fossa: Array) -> Array:
     """The distance to the space within the skull, negative inside.
 
     Not an ellipsoid: the vault is widest behind the middle, cut at the floor of the anterior fossa, and joined with
@@ -84,17 +86,17 @@ def intracranial_distance(head: Region, fossa: np.ndarray) -> np.ndarray:
     return -joined(-cavity, _petrous_distance(vault), 5)
 
 
-def _petrous_distance(right: Region) -> np.ndarray:
+def _petrous_distance(right: Region) -> Array:
     """The distance to the petrous ridges, which part the middle fossa from the posterior one."""
     return right.tube([(15, 1, -37, 5), (36, -13, -33, 6.5), (58, -25, -31, 9)])
 
 
-def posterior_fossa_distance(head: Region) -> np.ndarray:
+def posterior_fossa_distance(head: Region) -> Array:
     """The distance to the space below the tentorium, around cerebellum and brainstem, negative inside."""
     return joined(head.ellipsoid((0, -50, -40), (54, 38, 33)), head.ellipsoid((0, -16, -40), (20, 21, 34)), 8)
 
 
-def paint_head(painting: Painting, head: Region, cavity: np.ndarray, noise: SkullNoise) -> None:
+def paint_head(painting: Painting, head: Region, cavity: Array, noise: SkullNoise) -> None:
     """Paint all of a slab that lies outside the brain's cavity.
 
     Args:
@@ -121,7 +123,7 @@ def paint_head(painting: Painting, head: Region, cavity: np.ndarray, noise: Skul
     _paint_orbits(painting, near, skin)
 
 
-def _skin_distance(both: Region, skull: np.ndarray) -> np.ndarray:
+def _skin_distance(both: Region, skull: Array) -> Array:
     """The distance to the skin's surface, negative inside; further from it than ``_NEAR`` only a large number."""
     skin = skull - _SCALP_MILLIMETERS
     grow(skin, both, _FACE, _face_distance, 16)
@@ -130,22 +132,22 @@ def _skin_distance(both: Region, skull: np.ndarray) -> np.ndarray:
     return skin
 
 
-def _face_distance(right: Region) -> np.ndarray:
+def _face_distance(right: Region) -> Array:
     face = right.ellipsoid((0, 34, -56), (64, 52, 62))
     grow(face, right, _NOSE, _nose_distance, 12)
     grow(face, right, _EYES, _eyelids, 6)
     return face
 
 
-def _nose_distance(right: Region) -> np.ndarray:
+def _nose_distance(right: Region) -> Array:
     return right.tube([(0, 83, -14, 6), (0, 92, -46, 12)])
 
 
-def _ear_distance(right: Region) -> np.ndarray:
+def _ear_distance(right: Region) -> Array:
     return right.ellipsoid((79, -17, -24), (3.2, 17, 29), lean=-0.35)
 
 
-def _paint_soft_tissue(painting: Painting, head: Region, skin: np.ndarray, noise: SkullNoise) -> None:
+def _paint_soft_tissue(painting: Painting, head: Region, skin: Array, noise: SkullNoise) -> None:
     painting.paint("skin", head, skin)
     painting.paint("fat", head, skin + _SKIN_MILLIMETERS + 0.4 * noise.fat.read(head.box))
     for box, piece, thickness in ((_EARS, _ear_distance, 0.4), (_NOSE, _nose_distance, 3)):
@@ -162,11 +164,11 @@ def _paint_soft_tissue(painting: Painting, head: Region, skin: np.ndarray, noise
     painting.paint("muscle", part, np.minimum(deep, temporalis) + 0.5 * strands)
 
 
-def _eyelids(right: Region) -> np.ndarray:
+def _eyelids(right: Region) -> Array:
     return right.ellipsoid((32, 66, -25), (15, 14.5, 14))
 
 
-def _paint_skull(painting: Painting, head: Region, cavity: np.ndarray, skull: np.ndarray, noise: SkullNoise) -> None:
+def _paint_skull(painting: Painting, head: Region, cavity: Array, skull: Array, noise: SkullNoise) -> None:
     painting.paint("cortical_bone", head, skull)
     tables = 1.9 + 0.35 * noise.tables.read(head.box)
     marrow = np.maximum(skull + tables, tables - cavity)
@@ -215,7 +217,7 @@ def _paint_air_spaces(painting: Painting, face: Region | None, noise: SkullNoise
     painting.paint("air", face, np.maximum(nasal + 2, np.maximum(1.4 - np.abs(face.x), walls - 1.2)))
 
 
-def _paint_frontal_sinus(painting: Painting, head: Region, cavity: np.ndarray, skull: np.ndarray) -> None:
+def _paint_frontal_sinus(painting: Painting, head: Region, cavity: Array, skull: Array) -> None:
     face = head.within(_FRONTAL)
     if face is None:
         return
@@ -224,7 +226,7 @@ def _paint_frontal_sinus(painting: Painting, head: Region, cavity: np.ndarray, s
     painting.paint("air", face, np.maximum.reduce([2.2 - cavity[at], skull[at] + 2.4, wings]))
 
 
-def _paint_orbits(painting: Painting, head: Region, skin: np.ndarray) -> None:
+def _paint_orbits(painting: Painting, head: Region, skin: Array) -> None:
     """Painted once for both sides; the eyes look forward (+y)."""
     part = head.within(_ORBITS)
     if part is None:

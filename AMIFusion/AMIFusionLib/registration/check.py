@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from ..translation import tr as _
 from .errors import NoCommonSpaceError
 from .images import SpatialImage, working_copy_steps
@@ -87,7 +89,8 @@ def alignment_check(reference: SpatialImage, moving: SpatialImage, seed: int = 0
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            check: AlignmentCheck = end.value
+            return check
 
 
 def alignment_check_steps(
@@ -99,7 +102,8 @@ def alignment_check_steps(
         return _apart(reference, moving, shared)
     first = yield from _silent(working_copy_steps(reference))
     second = yield from _silent(working_copy_steps(moving))
-    return (yield from Worker(partial(_check, first, second, shared, seed), None).steps())
+    worker: Worker[None, AlignmentCheck] = Worker(partial(_check, first, second, shared, seed), None)
+    return (yield from worker.steps())
 
 
 def _silent(steps: Generator[float, None, SpatialImage]) -> Generator[None, None, SpatialImage]:
@@ -108,7 +112,8 @@ def _silent(steps: Generator[float, None, SpatialImage]) -> Generator[None, None
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            copy: SpatialImage = end.value
+            return copy
         yield
 
 
@@ -159,7 +164,7 @@ def _gains(pose: VersorRigid3DTransform, agreement: Agreement) -> tuple[float, f
 
 def _judged(
     reference: SpatialImage, moving: SpatialImage, found: tuple[float, float],
-    gains: list[tuple[float, float]], motion: np.ndarray,
+    gains: list[tuple[float, float]], motion: Array,
 ) -> AlignmentCheck:  # fmt: skip
     """The verdict, where there is enough in common for one; the motion leads to the better place."""
     gain, by_turning = np.mean(gains, axis=0).tolist()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from ..translation import tr as _
 from .errors import UnsuitableImageError
 
@@ -41,10 +43,10 @@ class SpatialImage:
         UnsuitableImageError: an image that cannot be aligned, with a sentence that says what to do.
     """
 
-    array: np.ndarray
-    ijk_to_ras: np.ndarray
+    array: Array
+    ijk_to_ras: Array
     name: str = "image"
-    to_gray: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    to_gray: Callable[[Array], Array] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         expected = 3 if self.to_gray is None else 4
@@ -73,17 +75,18 @@ class SpatialImage:
         object.__setattr__(self, "ijk_to_ras", matrix)
 
     @property
-    def spacing(self) -> np.ndarray:
+    def spacing(self) -> Array:
         """(column, row, slice) millimeters."""
-        return np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        lengths: Array = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        return lengths
 
     @property
-    def size(self) -> np.ndarray:
+    def size(self) -> Array:
         """(column, row, slice) voxels."""
         return np.array(self.array.shape[2::-1])
 
     @property
-    def center(self) -> np.ndarray:
+    def center(self) -> Array:
         """RAS millimeters of the grid's middle."""
         return self.ijk_to_ras[:3, :3] @ ((self.size - 1) / 2) + self.ijk_to_ras[:3, 3]
 
@@ -131,10 +134,11 @@ def working_copy(image: SpatialImage, voxels: int = WORKING_VOXELS) -> SpatialIm
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            copy: SpatialImage = end.value
+            return copy
 
 
-def _parts(shape: tuple[int, ...], factors: np.ndarray, columns: int) -> list[tuple[slice, slice]]:
+def _parts(shape: tuple[int, ...], factors: Array, columns: int) -> list[tuple[slice, slice]]:
     """Slices and rows of a reduced image to make in one go: many thin slices, or a few rows of a large one."""
     block = int(factors[0] * factors[1] * columns)
     rows = min(shape[1], max(1, _SLAB_VOXELS // block))
@@ -150,7 +154,7 @@ def _scaled(part: slice, factor: int) -> slice:
     return slice(part.start * factor, part.stop * factor)
 
 
-def _fill_values(array: np.ndarray) -> list[float]:
+def _fill_values(array: Array) -> list[float]:
     """The values that only say that nothing was measured, such as -32768 outside of a scanner's circle.
 
     They are the least or the greatest of all, of more voxels than metal ever has, and far from all others: taken for
@@ -170,7 +174,7 @@ def _fill_values(array: np.ndarray) -> list[float]:
     return found
 
 
-def _averaged(array: np.ndarray, factors: np.ndarray, fills: Sequence[float] = ()) -> np.ndarray:
+def _averaged(array: Array, factors: Array, fills: Sequence[float] = ()) -> Array:
     """Means of blocks of values that are finite and no fill, NaN where there is none.
 
     Incomplete blocks at the far ends are left out.
@@ -187,7 +191,7 @@ def _averaged(array: np.ndarray, factors: np.ndarray, fills: Sequence[float] = (
         return _block_sums(values, factors) / _block_sums(is_finite.astype(np.float32), factors)
 
 
-def _block_sums(values: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _block_sums(values: Array, factors: Array) -> Array:
     # Slices of strides: three times as fast as a reshape and a sum over axes.
     for axis, factor in enumerate(factors):
         if factor > 1:
@@ -199,14 +203,14 @@ def _block_sums(values: np.ndarray, factors: np.ndarray) -> np.ndarray:
     return values
 
 
-def _index_of_reduced(factors: np.ndarray) -> np.ndarray:
+def _index_of_reduced(factors: Array) -> Array:
     """4 x 4: from a reduced image's (column, row, slice) to those of the image itself; ``factors`` are of the array."""
     matrix = np.diag([*factors[::-1].astype(float), 1.0])
     matrix[:3, 3] = (factors[::-1] - 1) / 2
     return matrix
 
 
-def _scale_to_one(values: np.ndarray, name: str) -> None:
+def _scale_to_one(values: Array, name: str) -> None:
     """Map the clipped range to 0..1 in place, NaN to 0."""
     flat = values.reshape(-1)
     sample = flat[:: max(1, flat.size // _PERCENTILE_SAMPLE)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .images import SpatialImage
 from .poses import transformed
 
@@ -13,9 +15,7 @@ HARDLY_OVERLAPPING = 0.25
 _SAMPLES = 20_000
 
 
-def by_size(
-    reference: SpatialImage, moving: SpatialImage, motion: np.ndarray
-) -> tuple[SpatialImage, SpatialImage, np.ndarray]:
+def by_size(reference: SpatialImage, moving: SpatialImage, motion: Array) -> tuple[SpatialImage, SpatialImage, Array]:
     """The smaller image, the larger one, and the motion as a pose that leads from the smaller to the larger.
 
     Places are drawn in the smaller one and looked up in the larger: of those in a large image hardly one may lie
@@ -27,7 +27,7 @@ def by_size(
     return moving, reference, motion
 
 
-def overlap(reference: SpatialImage, moving: SpatialImage, motion: np.ndarray | None = None) -> float:
+def overlap(reference: SpatialImage, moving: SpatialImage, motion: Array | None = None) -> float:
     """Share of the smaller image, by its grid's volume, that lies within the larger, 0..1: 2 ms for images of any size.
 
     Args:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 
-def transformed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+
+def transformed(matrix: Array, points: Array) -> Array:
     """(3, n) points moved by a 4 x 4 matrix."""
     return matrix[:3, :3] @ points + matrix[:3, 3:]
 
 
-def translation_by(vector: np.ndarray) -> np.ndarray:
+def translation_by(vector: Array) -> Array:
     """A shift by (3,) millimeters, 4 x 4."""
     matrix = np.eye(4)
     matrix[:3, 3] = vector
     return matrix
 
 
-def rotation_degrees(matrix: np.ndarray) -> float:
+def rotation_degrees(matrix: Array) -> float:
     """The angle of a rigid motion's rotation, 0..180."""
     rotation = matrix[:3, :3]
     # By sine and cosine: the cosine alone cannot tell small angles apart.

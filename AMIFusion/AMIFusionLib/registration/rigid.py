@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .errors import NoCommonSpaceError, TooLittleInCommonError
 from .images import SpatialImage, working_copy_steps
 from .overlap import HARDLY_OVERLAPPING, by_size, overlap
@@ -47,7 +49,7 @@ class RigidAlignment:
         started_from_centers: whether the images hardly overlapped, so that their middles were put together first.
     """
 
-    matrix: np.ndarray
+    matrix: Array
     nmi_before: float
     nmi_after: float
     rotation_degrees: float
@@ -95,7 +97,8 @@ def alignment_steps(
     first = yield from _read(reference, 0)
     second = yield from _read(moving, 1)
     begin = AlignmentProgress(2 * _READING_SHARE, 0, float("nan"))
-    return (yield from Worker(partial(_align, first, second, seed), begin).steps())
+    worker: Worker[AlignmentProgress, RigidAlignment] = Worker(partial(_align, first, second, seed), begin)
+    return (yield from worker.steps())
 
 
 def align_rigidly(reference: SpatialImage, moving: SpatialImage, seed: int = 0) -> RigidAlignment:
@@ -105,7 +108,8 @@ def align_rigidly(reference: SpatialImage, moving: SpatialImage, seed: int = 0) 
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            alignment: RigidAlignment = end.value
+            return alignment
 
 
 _READING_SHARE = 0.05
@@ -121,7 +125,8 @@ def _read(image: SpatialImage, index: int) -> Generator[AlignmentProgress, None,
         try:
             share = next(steps)
         except StopIteration as end:
-            return end.value
+            copy: SpatialImage = end.value
+            return copy
         yield AlignmentProgress(_READING_SHARE * (index + share), 0, float("nan"))
 
 

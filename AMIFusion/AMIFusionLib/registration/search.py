@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK
 
+from AMIFusionLib.arrays import Array
+
 from .errors import NoCommonSpaceError
 from .images import SpatialImage
 from .simpleitk_images import rigid_pose, shrunk, simpleitk_image
@@ -77,7 +79,7 @@ class PoseSearch:
         iterations: so far.
     """
 
-    def __init__(self, fixed: SpatialImage, moving: SpatialImage, shift: np.ndarray, seed: int) -> None:
+    def __init__(self, fixed: SpatialImage, moving: SpatialImage, shift: Array, seed: int) -> None:
         self.images = [simpleitk_image(image) for image in (fixed, moving)]
         self.pose = rigid_pose(fixed.center, shift)
         self.iterations = 0

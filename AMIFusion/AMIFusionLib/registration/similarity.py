@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK
 
+from AMIFusionLib.arrays import Array
+
 from .simpleitk_images import values_at, values_between
 
 BINS = 64
@@ -22,7 +24,7 @@ _LEAST_SAMPLES = 200
 """Fewer tell nothing about a histogram."""
 
 
-def normalized_mutual_information(first: np.ndarray, second: np.ndarray, bins: int = BINS) -> float:
+def normalized_mutual_information(first: Array, second: Array, bins: int = BINS) -> float:
     """(H(A) + H(B)) / H(A, B), with entropies from a joint histogram.
 
     C. Studholme, D. L. G. Hill, D. J. Hawkes, "An overlap invariant entropy measure of 3D medical image alignment",
@@ -69,6 +71,6 @@ class Agreement:
         return normalized_mutual_information(self._values[is_inside], found[is_inside], self._bins)
 
 
-def _entropy(probabilities: np.ndarray) -> float:
+def _entropy(probabilities: Array) -> float:
     seen = probabilities[probabilities > 0]
     return -float((seen * np.log(seen)).sum())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK
 
+from AMIFusionLib.arrays import Array
+
 from .images import SpatialImage
 
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -27,7 +29,7 @@ def simpleitk_image(copy: SpatialImage) -> SimpleITK.Image:
     return image
 
 
-def rigid_pose(center: np.ndarray, translation: np.ndarray) -> SimpleITK.VersorRigid3DTransform:
+def rigid_pose(center: Array, translation: Array) -> SimpleITK.VersorRigid3DTransform:
     """A pose without rotation.
 
     Args:
@@ -40,12 +42,13 @@ def rigid_pose(center: np.ndarray, translation: np.ndarray) -> SimpleITK.VersorR
     return pose
 
 
-def ras_matrix(pose: SimpleITK.VersorRigid3DTransform) -> np.ndarray:
+def ras_matrix(pose: SimpleITK.VersorRigid3DTransform) -> Array:
     """4 x 4 in RAS of what a pose does to points."""
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(pose.GetMatrix(), (3, 3))
     matrix[:3, 3] = pose.TransformPoint((0.0, 0.0, 0.0))
-    return _LPS @ matrix @ _LPS
+    in_ras: Array = _LPS @ matrix @ _LPS
+    return in_ras
 
 
 def shrunk(image: SimpleITK.Image, millimeters: float, smoothing: float) -> SimpleITK.Image:
@@ -71,7 +74,7 @@ def unturned(pose: SimpleITK.VersorRigid3DTransform) -> SimpleITK.VersorRigid3DT
     return shifted
 
 
-def values_between(image: SimpleITK.Image, count: int) -> tuple[SimpleITK.Image, np.ndarray]:
+def values_between(image: SimpleITK.Image, count: int) -> tuple[SimpleITK.Image, Array]:
     """An image's values at about so many places, spread evenly over it, between its voxels as well as on them.
 
     On voxels' centers no value would be interpolated and noise would stay whole, while it is averaged away once the
@@ -100,7 +103,8 @@ def values_between(image: SimpleITK.Image, count: int) -> tuple[SimpleITK.Image,
     return grid, SimpleITK.GetArrayFromImage(grid).reshape(-1)
 
 
-def values_at(grid: SimpleITK.Image, image: SimpleITK.Image, pose: SimpleITK.Transform) -> np.ndarray:
+def values_at(grid: SimpleITK.Image, image: SimpleITK.Image, pose: SimpleITK.Transform) -> Array:
     """(n,) values of an image at a grid's places moved by a pose, NaN outside of it."""
     found = SimpleITK.Resample(image, grid, pose, SimpleITK.sitkLinear, float("nan"), SimpleITK.sitkFloat32)
-    return SimpleITK.GetArrayFromImage(found).reshape(-1)
+    values: Array = SimpleITK.GetArrayFromImage(found)
+    return values.reshape(-1)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .run_folder import CONFIGURATION_NAME, PARAMETERS_NAME, TrainedNetwork, read_run, write_parameters
 
 
@@ -50,7 +52,7 @@ def _check_same(first: TrainedNetwork, other: TrainedNetwork, names: str) -> Non
         raise ValueError(f"{names} have different marks; their mean would show both.")
 
 
-def _mean(sets: Sequence[Mapping[str, np.ndarray]], weights: Sequence[float]) -> dict[str, np.ndarray]:
+def _mean(sets: Sequence[Mapping[str, Array]], weights: Sequence[float]) -> dict[str, Array]:
     shares = np.asarray(weights, dtype=np.float64) / np.sum(weights)
     return {
         # What is the same in all stays so to the last bit.

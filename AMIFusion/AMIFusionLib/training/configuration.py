@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from AMIFusionLib.input_files import parse_json, read_input_file
 
@@ -174,7 +175,7 @@ class TrainingConfiguration:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 
-def _known(settings: object, kind: type | None, name: str) -> dict:
+def _known(settings: object, kind: type | None, name: str) -> dict[str, Any]:
     """A JSON object, checked to have no other names than a dataclass's, if one is given."""
     if not isinstance(settings, dict):
         raise ValueError(f"{name} must be an object with names and values")

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from AMIFusionLib.arrays import Array
+
 from .configuration import LOG_GAMMA_RANGE, REDUCTIONS
 from .manifest import ManifestRow, read_manifest, read_pair
 
@@ -32,8 +34,8 @@ class TrainingPair:
 
     name: str
     kind: str
-    first: np.ndarray
-    second: np.ndarray
+    first: Array
+    second: Array
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class CropSampler:
         first, second, rows, columns = parts
         return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs))
 
-    def _crop(self, pair: TrainingPair) -> tuple[np.ndarray, ...]:
+    def _crop(self, pair: TrainingPair) -> tuple[Array, ...]:
         """One crop that shows something of either source, shifted, turned and toned at random."""
         side = self._side_in_slice()
         window = self._window(pair, side)
@@ -135,7 +137,7 @@ class CropSampler:
         size, random = self._crop_size, self._generator
         if not self._enlarged_share or random.random() >= self._enlarged_share:
             return size
-        return round(size / LARGEST_FACTOR ** random.random())
+        return int(round(size / LARGEST_FACTOR ** random.random()))
 
     def _window(self, pair: TrainingPair, side: int) -> tuple[int, slice, slice]:
         """A square of a slice, at random, that shows something."""
@@ -156,13 +158,13 @@ class CropSampler:
         slices = np.array([len(pair.first) for pair in kind], dtype=float)
         return kind[self._generator.choice(len(kind), p=slices / slices.sum())]
 
-    def _turned(self, *images: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _turned(self, *images: Array) -> tuple[Array, ...]:
         """The same quarter turns and flip for both; the mark stays upright because its positions are not turned."""
         turns, flip = int(self._generator.integers(4)), self._generator.random() < 0.5
         turned = (np.rot90(image, turns) for image in images)
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 
-    def _toned(self, *images: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _toned(self, *images: Array) -> tuple[Array, ...]:
         """Another display window for each, half of the time: gamma and gain, 0 kept at 0."""
         toned = []
         for image in images:
@@ -174,7 +176,7 @@ class CropSampler:
         return tuple(toned)
 
 
-def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
+def _enlarged(image: Array, size: int) -> Array:
     """A square image on a finer grid of ``size`` x ``size`` over the same field, cubic; itself if it has that size."""
     if image.shape == (size, size):
         return image

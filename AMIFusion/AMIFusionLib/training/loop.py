@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.fusion.devices import select_device
 from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM_PIXELS, sample_tile
 
@@ -195,7 +196,8 @@ class Trainer:
     def _fuse(self, which: str, first: Tensor, second: Tensor, marks: Tensor) -> Tensor:
         half = torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._in_mixed_precision())
         with half:
-            return functional_call(self._network, self._values[which], (first, second, marks))
+            fused: Tensor = functional_call(self._network, self._values[which], (first, second, marks))
+        return fused
 
     def _in_mixed_precision(self) -> bool:
         """At first: the last steps are small ones, which bfloat16's rounding would drown."""
@@ -231,7 +233,7 @@ class Trainer:
                 if value.requires_grad:
                     value.data.copy_(torch.from_numpy(values[name]))
 
-    def _mark(self) -> np.ndarray:
+    def _mark(self) -> Array:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]
         if len(mark) == 1 and Path(mark[0]).suffix.lower() in PICTURE_SUFFIXES:
             return mark_from_picture(Path(mark[0]), size)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.color import luma
 from AMIFusionLib.volumes.whole_files import check_whole
@@ -63,7 +64,7 @@ class StoredVolume:
         pixel_spacing: (row, column) distance in millimeters.
     """
 
-    array: np.ndarray
+    array: Array
     pixel_spacing: tuple[float, float]
 
     @property
@@ -71,18 +72,18 @@ class StoredVolume:
         """Whether the voxels are RGB."""
         return self.array.ndim == 4
 
-    def gray(self) -> np.ndarray:
+    def gray(self) -> Array:
         """(slices, rows, columns) float32 in 0..1; color becomes luma."""
         return self._scaled(self._gray_values())
 
-    def displayed(self) -> np.ndarray:
+    def displayed(self) -> Array:
         """The voxels in 0..1 as a screen shows them, float32 in the shape of ``array``."""
         return self._scaled(self.array.astype(np.float32))
 
-    def _gray_values(self) -> np.ndarray:
+    def _gray_values(self) -> Array:
         return luma(self.array) if self.is_color else self.array.astype(np.float32)
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
+    def _scaled(self, values: Array) -> Array:
         low, high = self._range()
         scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
         return np.nan_to_num(scaled, nan=0.0).astype(np.float32, copy=False)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from AMIFusionLib.arrays import Array
+
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """A mark of one line that ends like this is the path of a picture."""
 
@@ -23,7 +25,7 @@ _STROKE = 0.03
 """Extra stroke width over the letter height: regular type is too thin to survive a 7-pixel blur."""
 
 
-def mark_from_text(lines: list[str], size: int) -> np.ndarray:
+def mark_from_text(lines: list[str], size: int) -> Array:
     """Draw lines of text, each as wide as the tile, one below the other.
 
     Args:
@@ -50,7 +52,7 @@ def mark_from_text(lines: list[str], size: int) -> np.ndarray:
     return _as_tile(tile)
 
 
-def mark_from_picture(path: Path, size: int) -> np.ndarray:
+def mark_from_picture(path: Path, size: int) -> Array:
     """Read a picture as a mark: dark on light or, where it has an alpha channel, opaque on transparent.
 
     Args:
@@ -102,6 +104,6 @@ def _line(text: str, width: int, tallest: int) -> Image.Image:
     return image.resize((round(width * scale), height), Image.Resampling.LANCZOS)
 
 
-def _as_tile(tile: Image.Image) -> np.ndarray:
+def _as_tile(tile: Image.Image) -> Array:
     softened = tile.filter(ImageFilter.GaussianBlur(0.6))
     return np.asarray(softened, dtype=np.float32) / 255

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from AMIFusionLib.array_archive import ArrayArchiveError, unpack_arrays
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.input_files import read_input_file
 
 from .configuration import TrainingConfiguration
@@ -35,7 +36,7 @@ def owner_only(path: Path) -> Path:
     return path
 
 
-def write_parameters(folder: Path, public: Mapping[str, np.ndarray], sealed: Mapping[str, np.ndarray]) -> None:
+def write_parameters(folder: Path, public: Mapping[str, Array], sealed: Mapping[str, Array]) -> None:
     """Write both sets of parameters into a run's folder, whole or not at all, for its owner only."""
     sets = {"public": public, "sealed": sealed}
     arrays = {f"{which}/{name}": value for which, values in sets.items() for name, value in values.items()}
@@ -51,8 +52,8 @@ class TrainedNetwork:
 
     architecture: str
     hyperparameters: dict[str, int]
-    public: dict[str, np.ndarray]
-    sealed: dict[str, np.ndarray]
+    public: dict[str, Array]
+    sealed: dict[str, Array]
 
 
 def read_run(folder: Path) -> TrainedNetwork:
@@ -67,7 +68,7 @@ def read_run(folder: Path) -> TrainedNetwork:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} has no {name}. Name the folder of a training past its first checkpoint.")
     configuration = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
-    sets: dict[str, dict[str, np.ndarray]] = {"public": {}, "sealed": {}}
+    sets: dict[str, dict[str, Array]] = {"public": {}, "sealed": {}}
     content = read_input_file(folder / PARAMETERS_NAME, _LARGEST_PARAMETERS)
     try:
         for key, array in unpack_arrays(content, _LARGEST_RATIO * len(content) + _ALLOWED_ANYWAY).items():

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode
 
@@ -15,7 +17,7 @@ _GRAY_TOLERANCE = 0.02
 """Largest difference between a gray's red, green and blue: color tables are often rounded to 8 bits and then some."""
 
 
-def luma(rgb: np.ndarray) -> np.ndarray:
+def luma(rgb: Array) -> Array:
     """Y of an RGB(A) image.
 
     Args:
@@ -27,7 +29,7 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     return rgb[..., :3].astype(np.float32, copy=False) @ np.array([_RED, _GREEN, _BLUE], dtype=np.float32)
 
 
-def chroma(rgb: np.ndarray) -> np.ndarray:
+def chroma(rgb: Array) -> Array:
     """Cb and Cr of an RGB(A) image, 0 for gray.
 
     Args:
@@ -44,7 +46,7 @@ def chroma(rgb: np.ndarray) -> np.ndarray:
     return cb_cr
 
 
-def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
+def rgb_from_luma_and_chroma(y: Array, cb_cr: Array) -> Array:
     """The inverse of ``luma`` and ``chroma``.
 
     Args:
@@ -63,9 +65,7 @@ def rgb_from_luma_and_chroma(y: np.ndarray, cb_cr: np.ndarray) -> np.ndarray:
     return rgb
 
 
-def faded_chroma(
-    reference: np.ndarray | None, moving: np.ndarray | None, gains: tuple[float, float]
-) -> np.ndarray | None:
+def faded_chroma(reference: Array | None, moving: Array | None, gains: tuple[float, float]) -> Array | None:
     """The colors of a fusion of two sources that show more or less strongly.
 
     The moving volume is the functional one by convention, so its colors win where both have some; the reference's
@@ -85,7 +85,7 @@ def faded_chroma(
     return gains[1] * moving + gains[0] * (1 - gains[1]) * reference
 
 
-def color_table_of(node: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
+def color_table_of(node: vtkMRMLScalarVolumeNode) -> Array | None:
     """The colors that a scalar volume is displayed with.
 
     Gray tables, inverted ones too, give None: the volume's own values are what should be fused, and air stays black.
@@ -110,5 +110,5 @@ def color_table_of(node: vtkMRMLScalarVolumeNode) -> np.ndarray | None:
     return None if is_gray else table
 
 
-def _faded(chroma: np.ndarray | None, gain: float) -> np.ndarray | None:
+def _faded(chroma: Array | None, gain: float) -> Array | None:
     return chroma if chroma is None or gain == 1 else gain * chroma

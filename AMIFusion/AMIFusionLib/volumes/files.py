@@ -11,6 +11,7 @@ import slicer
 import vtk
 from slicer.util import arrayFromVTKMatrix, updateVolumeFromArray
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.dicom.reading import DicomVolume, read_dicom
 from AMIFusionLib.dicom.series import is_dicom_file
 from AMIFusionLib.whole_output import whole
@@ -107,11 +108,12 @@ def file_suffix(path: Path) -> str:
     raise ValueError(sentence.format(name=path.name, endings=", ".join(FILE_SUFFIXES)))
 
 
-def ijk_to_ras_of(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+def ijk_to_ras_of(node: slicer.vtkMRMLVolumeNode) -> Array:
     """4 x 4 of a vtkMRMLVolumeNode's grid, without its parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    return arrayFromVTKMatrix(matrix)
+    ijk_to_ras: Array = arrayFromVTKMatrix(matrix)
+    return ijk_to_ras
 
 
 def _file_node(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkMRMLVolumeNode:
@@ -184,4 +186,4 @@ def _components(path: Path) -> int:
     except RuntimeError:
         return 0
     check_whole(path, reader)
-    return reader.GetNumberOfComponents()
+    return int(reader.GetNumberOfComponents())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from slicer.util import arrayFromVolume
+
+from AMIFusionLib.arrays import Array
 
 from ..translation import tr as _
 
@@ -34,17 +36,17 @@ class IntensityWindow:
     low: float
     high: float
 
-    def normalize(self, values: np.ndarray) -> np.ndarray:
+    def normalize(self, values: Array) -> Array:
         """Map values to 0..1 as float32; beyond the window they are clipped, NaN becomes 0."""
         precision = self._precision(values.dtype)
-        scaled = np.subtract(values, precision(self.low), dtype=precision)
+        scaled: Array = np.subtract(values, precision(self.low), dtype=precision)
         scaled /= precision(self.high - self.low)
         # Of NaN and a number fmax takes the number. In place: a copy of a slice costs as much as its windowing.
         np.fmax(scaled, 0, out=scaled)
         np.fmin(scaled, 1, out=scaled)
         return scaled.astype(np.float32, copy=False)
 
-    def _precision(self, dtype: np.dtype) -> type:
+    def _precision(self, dtype: np.dtype[Any]) -> type:
         """Single precision where it tells values and window apart: it cannot tell 16777217 from 16777216."""
         is_near = max(abs(self.low), abs(self.high)) <= _FAR_FROM_ZERO * (self.high - self.low)
         return np.float32 if is_near and np.can_cast(dtype, np.float32) else np.float64
@@ -83,7 +85,7 @@ def _displayed_window(node: vtkMRMLVolumeNode) -> IntensityWindow | None:
     return IntensityWindow(display.GetLevel() - half, display.GetLevel() + half)
 
 
-def _percentile_window(array: np.ndarray) -> IntensityWindow:
+def _percentile_window(array: Array) -> IntensityWindow:
     flat = array.reshape(-1)
     sample = flat[:: max(1, flat.size // _LARGEST_SAMPLE)].astype(np.float64)
     finite = sample[np.isfinite(sample)]

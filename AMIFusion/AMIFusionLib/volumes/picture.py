@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.volumes.color import rgb_from_luma_and_chroma
 from AMIFusionLib.volumes.intensity import WINDOW_FROM_DISPLAY
 from AMIFusionLib.volumes.planes import ACQUISITION, slice_layout
@@ -53,14 +54,15 @@ def comparison_picture(
     return stacked.resize((round(stacked.width * across), round(stacked.height * down)), Image.Resampling.BICUBIC)
 
 
-def _slice_picture(source: VolumeSource, index: int) -> np.ndarray:
+def _slice_picture(source: VolumeSource, index: int) -> Array:
     """(rows, columns, 3) uint8."""
     slices = source.read(index, index + 1)
     chroma = np.zeros((*slices.luma.shape, 2), np.float32) if slices.chroma is None else slices.chroma
-    return np.rint(255 * np.clip(rgb_from_luma_and_chroma(slices.luma, chroma)[0], 0, 1)).astype(np.uint8)
+    picture: Array = np.rint(255 * np.clip(rgb_from_luma_and_chroma(slices.luma, chroma)[0], 0, 1))
+    return picture.astype(np.uint8)
 
 
-def _beside(pictures: list[np.ndarray], axis: int) -> np.ndarray:
+def _beside(pictures: list[Array], axis: int) -> Array:
     shape = list(pictures[0].shape)
     shape[axis] = _GAP
     gap = np.full(shape, 255, np.uint8)

@@ -9,6 +9,8 @@ import numpy as np
 import vtk
 from slicer import vtkMRMLTransformNode
 
+from AMIFusionLib.arrays import Array
+
 from ..translation import tr as _
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class SliceLayout:
         """(row, column) distance in millimeters."""
         return self.spacing[1:]
 
-    def view(self, array: np.ndarray) -> np.ndarray:
+    def view(self, array: Array) -> Array:
         """The same voxels seen as slices, without a copy; components, if any, stay last."""
         transposed = array.transpose(*self.axes, *range(3, array.ndim))
         return transposed[tuple(slice(None, None, -1 if flip else None) for flip in self.flips)]
@@ -102,7 +104,7 @@ def slice_layout(node: vtkMRMLVolumeNode, plane: str) -> SliceLayout:
     )
 
 
-def _array_axis_directions(node: vtkMRMLVolumeNode) -> list[np.ndarray]:
+def _array_axis_directions(node: vtkMRMLVolumeNode) -> list[Array]:
     """Unit vectors in RAS along the array's slice, row and column axes."""
     directions = vtk.vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(directions)

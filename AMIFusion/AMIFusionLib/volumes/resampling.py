@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import vtk
 from slicer import vtkMRMLTransformNode
 from slicer.util import arrayFromVolume
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from AMIFusionLib.arrays import Array
 
 from ..translation import tr as _
 from .errors import NoOverlapError
@@ -27,9 +30,9 @@ class GridReader:
     """Reads a volume that already lies on the reference's grid, without a copy of the whole."""
 
     def __init__(self, node: vtkMRMLVolumeNode) -> None:
-        self._array = arrayFromVolume(node)
+        self._array: Array = arrayFromVolume(node)
 
-    def read(self, axis: int, start: int, stop: int) -> np.ndarray:
+    def read(self, axis: int, start: int, stop: int) -> Array:
         """Slices ``start`` to ``stop`` along an array axis, (slice, row, column[, component]), in the volume's type."""
         index = [slice(None)] * 3
         index[axis] = slice(start, stop)
@@ -67,7 +70,7 @@ class PlaneReader:
         self._dimensions = grid.GetImageData().GetDimensions()
         self._reslice.SetResliceTransform(_transform_to_moving(self._node, grid))
 
-    def read(self, axis: int, start: int, stop: int) -> np.ndarray:
+    def read(self, axis: int, start: int, stop: int) -> Array:
         """Slices ``start`` to ``stop`` along an array axis of the grid, NaN outside the volume.
 
         Returns:
@@ -186,7 +189,9 @@ def _transform_to_moving(moving: vtkMRMLVolumeNode, reference: vtkMRMLVolumeNode
     return linear if vtkMRMLTransformNode.IsGeneralTransformLinear(chain, linear) else chain
 
 
-def _any_inside(dimensions: tuple, transform: vtk.vtkAbstractTransform, others: tuple, most: int) -> bool:
+def _any_inside(
+    dimensions: Sequence[int], transform: vtk.vtkAbstractTransform, others: Sequence[int], most: int
+) -> bool:
     """Whether a sample of one voxel grid lies within another, whose outermost voxels reach half a voxel out."""
     axes = [np.linspace(0, count - 1, min(count, most)) for count in dimensions]
     samples, moved = vtk.vtkPoints(), vtk.vtkPoints()
@@ -200,7 +205,7 @@ def _result_type(node: vtkMRMLVolumeNode) -> int:
     """A float type that tells the volume's values apart: float32 is exact for integers of up to 24 bits."""
     dtype = arrayFromVolume(node).dtype
     is_exact = np.can_cast(dtype, np.float32)
-    return vtk.VTK_FLOAT if is_exact else vtk.VTK_DOUBLE
+    return int(vtk.VTK_FLOAT if is_exact else vtk.VTK_DOUBLE)
 
 
 def _interpolable_image(node: vtkMRMLVolumeNode) -> vtk.vtkImageData:
@@ -222,14 +227,14 @@ def _interpolable_image(node: vtkMRMLVolumeNode) -> vtk.vtkImageData:
     return filled
 
 
-def _finite_range(array: np.ndarray) -> tuple[float, float]:
+def _finite_range(array: Array) -> tuple[float, float]:
     """Least and greatest finite value, slice by slice; zeros where there is none."""
     finite = (each[np.isfinite(each)] for each in array)
     ranges = [(each.min(), each.max()) for each in finite if each.size]
     return (min(low for low, _high in ranges), max(high for _low, high in ranges)) if ranges else (0, 0)
 
 
-def _with_values(image: vtk.vtkImageData, array: np.ndarray, scalar_type: int) -> vtk.vtkImageData:
+def _with_values(image: vtk.vtkImageData, array: Array, scalar_type: int) -> vtk.vtkImageData:
     """An image of the same structure with a copy of the values in another type."""
     other = vtk.vtkImageData()
     other.CopyStructure(image)
@@ -238,8 +243,9 @@ def _with_values(image: vtk.vtkImageData, array: np.ndarray, scalar_type: int) -
     return other
 
 
-def _array_of(image: vtk.vtkImageData) -> np.ndarray:
+def _array_of(image: vtk.vtkImageData) -> Array:
     shape = image.GetDimensions()[::-1]
     scalars = image.GetPointData().GetScalars()
-    components = scalars.GetNumberOfComponents()
-    return vtk_to_numpy(scalars).reshape(*shape, components) if components > 1 else vtk_to_numpy(scalars).reshape(shape)
+    components, array = scalars.GetNumberOfComponents(), vtk_to_numpy(scalars)
+    shaped: Array = array.reshape(*shape, components) if components > 1 else array.reshape(shape)
+    return shaped

@@ -9,6 +9,8 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from AMIFusionLib.arrays import Array
+
 from .checks import result_class
 from .color import rgb_from_luma_and_chroma
 from .planes import SliceLayout
@@ -42,9 +44,10 @@ class ResultImage:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Slices, rows and columns as the layout cuts them."""
-        return self._slices.shape[:3]
+        slices, rows, columns = self._slices.shape[:3]
+        return slices, rows, columns
 
-    def write(self, start: int, luma: np.ndarray, chroma: np.ndarray | None) -> None:
+    def write(self, start: int, luma: Array, chroma: Array | None) -> None:
         """Put fused slices in their place.
 
         Args:
@@ -107,7 +110,7 @@ def is_foreign(node: slicer.vtkMRMLVolumeNode) -> bool:
 
 def is_licensed(result: slicer.vtkMRMLVolumeNode) -> bool:
     """Whether a result, a vtkMRMLVolumeNode, is clean."""
-    return result.GetAttribute(f"{ATTRIBUTE_PREFIX}Authorized") == "true"
+    return bool(result.GetAttribute(f"{ATTRIBUTE_PREFIX}Authorized") == "true")
 
 
 def source_of(result: slicer.vtkMRMLVolumeNode, role: str) -> slicer.vtkMRMLVolumeNode | None:

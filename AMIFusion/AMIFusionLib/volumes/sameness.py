@@ -12,6 +12,8 @@ import slicer
 import vtk
 from slicer.util import arrayFromVolume
 
+from AMIFusionLib.arrays import Array
+
 _SAMPLED_VOXELS = 50_000
 """Read in a thousandth of a second; who draws into a volume changes one of them almost always."""
 
@@ -53,7 +55,7 @@ def is_same(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNod
     return place.size == 0 or (place.size == now.size and bool(np.abs(place - now).max() <= _TOLERANCE_VOXELS))
 
 
-def _place(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+def _place(reference: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> Array:
     """(9, 3): where the corners and the middle of the second volume lie, in the reference's voxels."""
     to_world, from_world = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     moving.GetIJKToRASMatrix(to_world)

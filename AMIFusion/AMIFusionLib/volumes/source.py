@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .checks import is_color_image
 from .color import chroma, color_table_of, luma
 from .intensity import IntensityWindow, window_of
@@ -26,8 +28,8 @@ class SourceSlices:
         chroma: (n, rows, columns, 2) float32 in plus or minus 0.5, or None for a gray source.
     """
 
-    luma: np.ndarray
-    chroma: np.ndarray | None
+    luma: Array
+    chroma: Array | None
 
 
 class ShownValues:
@@ -51,7 +53,7 @@ class ShownValues:
         self._keep_color = keep_color
         self.is_color = keep_color and (self._has_components or self._table is not None)
 
-    def of(self, slab: np.ndarray) -> SourceSlices:
+    def of(self, slab: Array) -> SourceSlices:
         """Values (n, rows, columns[, components]) as the network sees them."""
         values = self.window.normalize(slab)
         if self._table is not None and self._keep_color:

@@ -9,6 +9,8 @@ import numpy as np
 import slicer
 import vtk
 
+from AMIFusionLib.arrays import Array
+
 LARGEST_SIDE = 256
 """Most pixels along a side: finer than that takes longer than a scrolling user waits."""
 
@@ -45,7 +47,7 @@ class ViewPlane:
         return min(self.size) < 1 or not np.all(np.isfinite(self._matrix)) or bool(np.any(steps == 0))
 
     @property
-    def _matrix(self) -> np.ndarray:
+    def _matrix(self) -> Array:
         return np.array(self.xy_to_ras).reshape(4, 4)
 
 

@@ -50,7 +50,7 @@ class UnchangedVolumes:
             raise VolumeError(_("The output volume was removed while it was needed. Select another and fuse again."))
 
 
-def volume_state(node: vtkMRMLVolumeNode) -> tuple:
+def volume_state(node: vtkMRMLVolumeNode) -> tuple[object, ...]:
     """Where a volume lies and what it holds: equal as long as neither has changed.
 
     The image is known by its address and time, and not kept: VTK gives no time twice, so that another image at the same
@@ -66,7 +66,7 @@ def volume_state(node: vtkMRMLVolumeNode) -> tuple:
     )
 
 
-def display_state(node: vtkMRMLVolumeNode) -> tuple:
+def display_state(node: vtkMRMLVolumeNode) -> tuple[object, ...]:
     """How a volume is displayed, as far as a fusion depends on it: equal as long as that has not changed."""
     display = node.GetVolumeDisplayNode()
     if display is None:

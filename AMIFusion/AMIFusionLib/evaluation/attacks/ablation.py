@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .attempt import Attempt, corrected, fit_correction, psnr
 from .bench import Bench, Slices, run
 
@@ -19,7 +21,7 @@ _PAIRED = 6
 _SLICES = 2
 """Training slices of each pair type on which every change is tried."""
 
-Operation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Operation = Callable[[Array, np.random.Generator], Array]
 
 OPERATIONS: dict[str, Operation] = {
     "zeroed": lambda value, random: np.zeros_like(value),
@@ -57,7 +59,8 @@ def _ranked(bench: Bench, kind: str, entries: list[tuple[list[Change], bool]]) -
 
     def nearness(entry: tuple[list[Change], bool]) -> float:
         images = _changed_run(bench, tuning, *entry)
-        return psnr(tuning.licensed, fit_correction(images, tuning.licensed, sharpen=False).apply(images)).mean()
+        corrected_images = fit_correction(images, tuning.licensed, sharpen=False).apply(images)
+        return float(psnr(tuning.licensed, corrected_images).mean())
 
     return sorted(entries, key=nearness, reverse=True)
 
@@ -70,8 +73,8 @@ def _attempt(bench: Bench, kind: str, name: str, ranked: list[tuple[list[Change]
     return corrected(bench, kind, name, settings, results[0], results[1])
 
 
-def _changed_run(bench: Bench, slices: Slices, changes: list[Change], marked: bool) -> np.ndarray:
-    values: dict[str, np.ndarray] = {}
+def _changed_run(bench: Bench, slices: Slices, changes: list[Change], marked: bool) -> Array:
+    values: dict[str, Array] = {}
     random = np.random.default_rng(0)
     for tensor, operation, channel in changes:
         value = np.array(values.get(tensor, bench.model.public_parameters[tensor]))

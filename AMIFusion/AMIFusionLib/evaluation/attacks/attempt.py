@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 
 from .bench import Bench, Slices
 
-Method = Callable[..., np.ndarray]
+Method = Callable[..., Array]
 """Takes slices and settings by name, gives images (n, rows, columns) in 0..1."""
 
 BLURS = (1.0, 1.5, 2.0, 2.5, 3.0)
@@ -44,7 +45,7 @@ class Correction:
     gain: float = 1.0
     offset: float = 0.0
 
-    def apply(self, images: np.ndarray) -> np.ndarray:
+    def apply(self, images: Array) -> Array:
         """Correct images (n, rows, columns)."""
         sharp = wiener(images, self.blur, self.noise) if self.blur else images
         return np.clip(self.gain * sharp + self.offset, 0, 1).astype(np.float32)
@@ -66,13 +67,14 @@ class Attempt:
     method: str
     kind: str
     settings: Mapping[str, object]
-    plain: np.ndarray
-    corrected: np.ndarray
+    plain: Array
+    corrected: Array
     margin: int = 0
 
 
 def tuned(
-    bench: Bench, kind: str, name: str, method: Method, grid: Mapping[str, Iterable] | None = None, slices: int = 0
+    bench: Bench, kind: str, name: str, method: Method, grid: Mapping[str, Iterable[object]] | None = None,
+    slices: int = 0,
 ) -> Attempt:  # fmt: skip
     """Try a method with all combinations of settings on training slices; use the best on the others.
 
@@ -100,7 +102,7 @@ def tuned(
 
 
 def corrected(
-    bench: Bench, kind: str, name: str, settings: Mapping[str, object], on_tuning: np.ndarray, on_reported: np.ndarray,
+    bench: Bench, kind: str, name: str, settings: Mapping[str, object], on_tuning: Array, on_reported: Array,
     tuning: Slices | None = None,
 ) -> Attempt:  # fmt: skip
     """Fit the last correction on training slices and apply it to the others.
@@ -117,7 +119,7 @@ def corrected(
     return Attempt(name, kind, settings, np.clip(on_reported, 0, 1), correction.apply(on_reported), margin)
 
 
-def fit_correction(images: np.ndarray, licensed: np.ndarray, sharpen: bool = True) -> Correction:
+def fit_correction(images: Array, licensed: Array, sharpen: bool = True) -> Correction:
     """The correction that brings images (n, rows, columns) nearest to licensed results, in mean squared error."""
     best, least = Correction(), np.inf
     for blur, noise in [(0.0, 0.0), *(itertools.product(BLURS, NOISES) if sharpen else ())]:
@@ -127,7 +129,7 @@ def fit_correction(images: np.ndarray, licensed: np.ndarray, sharpen: bool = Tru
     return best
 
 
-def wiener(images: np.ndarray, blur: float, noise: float) -> np.ndarray:
+def wiener(images: Array, blur: float, noise: float) -> Array:
     """Undo a Gaussian blur of images (n, rows, columns) with a Wiener filter; mirrored at the borders.
 
     N. Wiener, "Extrapolation, interpolation, and smoothing of stationary time series", 1949, with one noise-to-signal
@@ -138,26 +140,27 @@ def wiener(images: np.ndarray, blur: float, noise: float) -> np.ndarray:
     down, across = np.fft.fftfreq(padded.shape[1])[:, None], np.fft.rfftfreq(padded.shape[2])[None]
     transfer = np.exp(-2 * (np.pi * blur) ** 2 * (down**2 + across**2))
     inverse = (1 + noise) * transfer / (transfer**2 + noise)
-    sharp = fft.irfft2(fft.rfft2(padded) * inverse.astype(np.float32), s=padded.shape[1:])
+    sharp: Array = fft.irfft2(fft.rfft2(padded) * inverse.astype(np.float32), s=padded.shape[1:])
     return sharp[:, padding : padding + images.shape[1], padding : padding + images.shape[2]]
 
 
-def cut(images: np.ndarray, margin: int) -> np.ndarray:
+def cut(images: Array, margin: int) -> Array:
     """Images (n, rows, columns) without a margin of pixels at each side."""
     return images[:, margin : images.shape[1] - margin, margin : images.shape[2] - margin]
 
 
-def psnr(licensed: np.ndarray, images: np.ndarray) -> np.ndarray:
+def psnr(licensed: Array, images: Array) -> Array:
     """Peak signal-to-noise ratio in dB of each image (n, rows, columns) in 0..1, as 8-bit gray values, peak 255."""
     difference = eight_bit(licensed).astype(np.float64) - eight_bit(images)
-    return 10 * np.log10(255**2 / np.maximum(np.mean(difference**2, axis=(1, 2)), 1e-6))
+    decibels: Array = 10 * np.log10(255**2 / np.maximum(np.mean(difference**2, axis=(1, 2)), 1e-6))
+    return decibels
 
 
-def _margin_of(images: np.ndarray, slices: Slices) -> int:
-    return (slices.first.shape[1] - images.shape[1]) // 2
+def _margin_of(images: Array, slices: Slices) -> int:
+    return int(slices.first.shape[1] - images.shape[1]) // 2
 
 
-def _brightness(images: np.ndarray, licensed: np.ndarray) -> tuple[float, float, float]:
+def _brightness(images: Array, licensed: Array) -> tuple[float, float, float]:
     """Least-squares gain and offset, and the mean squared error that is left."""
     x, y = images.astype(np.float64), licensed.astype(np.float64)
     mean_x, mean_y, variance = x.mean(), y.mean(), x.var()

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .attempt import Attempt, tuned
 from .bench import Bench, Slices, run
 from .templates import moved_planes
 
-COMBINATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+COMBINATIONS: dict[str, Callable[[Array], Array]] = {
     "mean": lambda outputs: outputs.mean(axis=0),
     "median": lambda outputs: np.median(outputs, axis=0),
     "lower quarter": lambda outputs: np.quantile(outputs, 0.25, axis=0),
@@ -24,7 +26,7 @@ GAINS = (0.3, 0.5, 0.7, 1.0)
 
 def averaging_attempts(bench: Bench) -> Iterator[Attempt]:
     """Attack f: outputs under moved marks, of moved, turned, dimmed and swapped sources, and of neighboring slices."""
-    ways: dict[str, Callable[[Slices], np.ndarray]] = {
+    ways: dict[str, Callable[[Slices], Array]] = {
         "outputs under moved marks": lambda slices: _moved_marks(bench, slices),
         "outputs of shifted sources, shifted back": lambda slices: _shifted(bench, slices),
         "outputs of turned and flipped sources, turned back": lambda slices: _turned(bench, slices),
@@ -41,12 +43,12 @@ def averaging_attempts(bench: Bench) -> Iterator[Attempt]:
                         {"how": COMBINATIONS})  # fmt: skip
 
 
-def _moved_marks(bench: Bench, slices: Slices, count: int = 12) -> np.ndarray:
+def _moved_marks(bench: Bench, slices: Slices, count: int = 12) -> Array:
     """(count, n, rows, columns)."""
     return np.stack([bench.fuse(slices, marks) for marks in moved_planes(slices.marks, count)])
 
 
-def _shifted(bench: Bench, slices: Slices, count: int = 12) -> np.ndarray:
+def _shifted(bench: Bench, slices: Slices, count: int = 12) -> Array:
     height, width = slices.first.shape[1:]
     shifts = [(int(height * (step * 0.382 % 1)), int(width * (step * 0.618 % 1))) for step in range(count)]
     outputs = []
@@ -57,7 +59,7 @@ def _shifted(bench: Bench, slices: Slices, count: int = 12) -> np.ndarray:
     return np.stack(outputs)
 
 
-def _turned(bench: Bench, slices: Slices) -> np.ndarray:
+def _turned(bench: Bench, slices: Slices) -> Array:
     """Half turns and flips, and quarter turns where slices are square."""
     square = slices.first.shape[1] == slices.first.shape[2]
     outputs = []
@@ -69,7 +71,7 @@ def _turned(bench: Bench, slices: Slices) -> np.ndarray:
     return np.stack(outputs)
 
 
-def _dimmed(bench: Bench, slices: Slices) -> np.ndarray:
+def _dimmed(bench: Bench, slices: Slices) -> Array:
     """Outputs for dimmed sources, each brought back to the range of the first by its own 1st and 99th percentiles."""
     outputs = [run(bench.public, gain * slices.first, gain * slices.second, slices.marks) for gain in GAINS]
     low, high = (np.quantile(outputs[-1], share) for share in (0.01, 0.99))
@@ -80,15 +82,15 @@ def _dimmed(bench: Bench, slices: Slices) -> np.ndarray:
     return np.stack(stretched)
 
 
-def _neighbors(slices: Slices) -> np.ndarray:
+def _neighbors(slices: Slices) -> Array:
     return np.stack([slices.unlicensed, *(each.unlicensed for each in slices.neighbors)])
 
 
-def _swapped(bench: Bench, slices: Slices) -> np.ndarray:
+def _swapped(bench: Bench, slices: Slices) -> Array:
     return np.stack([slices.unlicensed, run(bench.public, slices.second, slices.first, slices.marks)])
 
 
-def _all(bench: Bench, slices: Slices) -> np.ndarray:
+def _all(bench: Bench, slices: Slices) -> Array:
     return np.concatenate(
         [_moved_marks(bench, slices, 8), _shifted(bench, slices, 8), _turned(bench, slices), _swapped(bench, slices)]
     )

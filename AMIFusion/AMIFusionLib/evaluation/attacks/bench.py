@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import SealedModel
 from AMIFusionLib.authorization.revocation import RevocationList
@@ -72,11 +73,11 @@ class Slices:
     """
 
     kind: str
-    first: np.ndarray
-    second: np.ndarray
-    marks: np.ndarray
-    licensed: np.ndarray
-    unlicensed: np.ndarray
+    first: Array
+    second: Array
+    marks: Array
+    licensed: Array
+    unlicensed: Array
     neighbors: tuple[Slices, ...] = ()
 
     def head(self, count: int) -> Slices:
@@ -136,7 +137,7 @@ class Bench:
         if not self.kinds:
             raise ValueError(f"{data} has no pair type with both training and validation cases.")
 
-    def network(self, parameters: Mapping[str, np.ndarray] | None = None) -> AuthorizableFusionNetwork:
+    def network(self, parameters: Mapping[str, Array] | None = None) -> AuthorizableFusionNetwork:
         """The model's network with other values in the place of some public ones; it shares no memory with others."""
         values = {**self.model.public_parameters, **(parameters or {})}
         description = self.model.description
@@ -148,7 +149,7 @@ class Bench:
         description = self.model.description
         return ARCHITECTURES[description.architecture](**description.hyperparameters)
 
-    def fuse(self, slices: Slices, marks: np.ndarray | None = None) -> np.ndarray:
+    def fuse(self, slices: Slices, marks: Array | None = None) -> Array:
         """An unlicensed run over slices, with their own mark planes or others."""
         return run(self.public, slices.first, slices.second, slices.marks if marks is None else marks)
 
@@ -166,7 +167,8 @@ class Bench:
         """What ``make`` gives, made once for each key: several attacks need the same runs."""
         if key not in self._remembered:
             self._remembered[key] = make()
-        return self._remembered[key]
+        remembered: T = self._remembered[key]
+        return remembered
 
     def _by_kind(self, pairs: list[TrainingPair], count: int) -> dict[str, Slices]:
         kinds = sorted({pair.kind for pair in pairs})
@@ -210,8 +212,8 @@ def mark_field(network: AuthorizableFusionNetwork, index: int, shape: tuple[int,
 
 
 def run(
-    network: AuthorizableFusionNetwork, first: np.ndarray, second: np.ndarray, marks: np.ndarray
-) -> np.ndarray:  # fmt: skip
+    network: AuthorizableFusionNetwork, first: Array, second: Array, marks: Array
+) -> Array:  # fmt: skip
     """Fuse slices one by one, as the extension does on a CPU.
 
     Args:
@@ -229,12 +231,12 @@ def run(
     return np.nan_to_num(torch.cat(fused)[:, 0].numpy(), nan=0.0, posinf=1.0, neginf=0.0)
 
 
-def as_batch(images: np.ndarray) -> Tensor:
+def as_batch(images: Array) -> Tensor:
     """(n, rows, columns) as (n, 1, rows, columns) float32."""
     return torch.from_numpy(np.array(images, dtype=np.float32))[:, None]
 
 
-def free_fusions(slices: Slices) -> dict[str, np.ndarray]:
+def free_fusions(slices: Slices) -> dict[str, Array]:
     """What anyone gets without the model: either source alone, and the free fusions; (n, rows, columns) each."""
     fused = {
         name: np.stack([fuse(*pair) for pair in zip(slices.first, slices.second)]).astype(np.float32)
@@ -244,4 +246,4 @@ def free_fusions(slices: Slices) -> dict[str, np.ndarray]:
 
 
 def _shows_something(pair: TrainingPair, index: int) -> bool:
-    return max((part[index] > _SHOWN).mean() for part in (pair.first, pair.second)) > _SHOWN
+    return bool(max((part[index] > _SHOWN).mean() for part in (pair.first, pair.second)) > _SHOWN)

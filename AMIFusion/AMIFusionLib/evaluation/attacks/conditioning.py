@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
@@ -69,14 +70,14 @@ def distance(target: str, first: Tensor, second: Tensor, fused: Tensor, aim: Ten
     return licensed_objective(first, second, fused, [bundled_stage(BUNDLED_STAGES[-1]).licensed_weights])[0]
 
 
-def aim_of(target: str, slices: Slices) -> np.ndarray:
+def aim_of(target: str, slices: Slices) -> Array:
     """The free fusion (n, rows, columns) that a target names; the first source where it names none."""
     if target not in ALTERNATIVES:
         return slices.first
     return np.stack([ALTERNATIVES[target](*pair) for pair in zip(slices.first, slices.second)])
 
 
-def _searched_planes(bench: Bench, slices: Slices, target: str) -> np.ndarray:
+def _searched_planes(bench: Bench, slices: Slices, target: str) -> Array:
     """A free mark plane for each slice, found by gradient descent on that very slice from a blank one."""
     network, results = bench.network(), []
     aims = aim_of(target, slices)
@@ -98,7 +99,7 @@ def _reached(
     return distance(target, first, second, network.train()(first, second, plane), aim)
 
 
-def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, np.ndarray]:
+def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, Array]:
     """One mark tile and one value of each switch for all slices, found on training slices of all kinds."""
     network = bench.network().train()
     parameters = dict(network.named_parameters())
@@ -117,7 +118,7 @@ def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, 
     return {name: value.detach().numpy() for name, value in searched.items()}
 
 
-def _with_tile(bench: Bench, slices: Slices, found: dict[str, np.ndarray]) -> np.ndarray:
+def _with_tile(bench: Bench, slices: Slices, found: dict[str, Array]) -> Array:
     network = bench.network(found)
     return run(network, slices.first, slices.second, network.mark_field(*bench.slice_shape)[0].numpy())
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 
 from .attempt import Attempt, corrected
@@ -62,5 +63,5 @@ def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> AuthorizableFus
     return trained(student, bench.effort.student_steps, _RATE, loss, checkpoint)
 
 
-def _fused(student: AuthorizableFusionNetwork, slices: Slices, strength: float) -> np.ndarray:
+def _fused(student: AuthorizableFusionNetwork, slices: Slices, strength: float) -> Array:
     return run(student, slices.first, slices.second, strength * slices.marks)

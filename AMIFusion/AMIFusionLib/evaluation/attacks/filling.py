@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
+
 from .attempt import Attempt, Correction, fit_correction, tuned
 from .bench import Bench, Slices, free_fusions
 from .filters import GROWN, MASKS, THRESHOLDS, stroke_mask
@@ -20,7 +22,7 @@ def filling_attempts(bench: Bench) -> Iterator[Attempt]:
                         MASKS)  # fmt: skip
 
 
-def _filled(bench: Bench, slices: Slices, name: str, threshold: float, grown: int) -> np.ndarray:
+def _filled(bench: Bench, slices: Slices, name: str, threshold: float, grown: int) -> Array:
     free = bench.once(("free", slices), lambda: free_fusions(slices))[name]
     restored = _restoration(bench, slices.kind).apply(slices.unlicensed)
     return np.where(stroke_mask(bench, slices, threshold, grown), free, restored)

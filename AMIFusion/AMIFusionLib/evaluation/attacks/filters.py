@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from scipy import fft, ndimage
 
+from AMIFusionLib.arrays import Array
+
 from .attempt import Attempt, cut, tuned, wiener
 from .bench import Bench, Slices
 from .templates import content_strokes
@@ -38,7 +40,7 @@ def filter_attempts(bench: Bench) -> Iterator[Attempt]:
                     {"margin": [int(share * min(bench.slice_shape)) for share in (0.1, 0.2, 0.3)]})  # fmt: skip
 
 
-def stroke_mask(bench: Bench, slices: Slices, threshold: float, grown: int) -> np.ndarray:
+def stroke_mask(bench: Bench, slices: Slices, threshold: float, grown: int) -> Array:
     """Which pixels (n, rows, columns) the mark covers, as the attacker measures it.
 
     Args:
@@ -52,7 +54,7 @@ def stroke_mask(bench: Bench, slices: Slices, threshold: float, grown: int) -> n
     return ndimage.binary_dilation(mask, disk[None]) if grown else mask
 
 
-def inpainted(images: np.ndarray, masks: np.ndarray, radius: int, method: int) -> np.ndarray:
+def inpainted(images: Array, masks: Array, radius: int, method: int) -> Array:
     """OpenCV's inpainting of masked pixels.
 
     A. Telea, "An image inpainting technique based on the fast marching method", J. Graphics Tools 9(1), 2004, or
@@ -62,42 +64,49 @@ def inpainted(images: np.ndarray, masks: np.ndarray, radius: int, method: int) -
     return np.stack([cv2.inpaint(image, mask, radius, method) for image, mask in pairs]).astype(np.float32) / 255
 
 
-def _median(image: np.ndarray, size: int) -> np.ndarray:
-    return cv2.medianBlur(image, size)
+def _median(image: Array, size: int) -> Array:
+    filtered: Array = cv2.medianBlur(image, size)
+    return filtered
 
 
-def _bilateral(image: np.ndarray, spread: int, tone: int) -> np.ndarray:
-    return cv2.bilateralFilter(image, -1, tone, spread)
+def _bilateral(image: Array, spread: int, tone: int) -> Array:
+    filtered: Array = cv2.bilateralFilter(image, -1, tone, spread)
+    return filtered
 
 
-def _non_local(image: np.ndarray, strength: int) -> np.ndarray:
-    return cv2.fastNlMeansDenoising(image, None, strength, 5, 15)
+def _non_local(image: Array, strength: int) -> Array:
+    filtered: Array = cv2.fastNlMeansDenoising(image, None, strength, 5, 15)
+    return filtered
 
 
-def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+def _jpeg(image: Array, quality: int) -> Array:
     _is_written, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    decoded: Array | None = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
     if decoded is None:
         raise ValueError("OpenCV cannot read the JPEG that it wrote.")
     return decoded
 
 
-def _resized(image: np.ndarray, share: float) -> np.ndarray:
+def _resized(image: Array, share: float) -> Array:
     small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, image.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    resized: Array = cv2.resize(small, image.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return resized
 
 
-def _unsharp(image: np.ndarray, spread: float, amount: float) -> np.ndarray:
+def _unsharp(image: Array, spread: float, amount: float) -> Array:
     blurred = cv2.GaussianBlur(image, (0, 0), spread)
-    return cv2.addWeighted(image, 1 + amount, blurred, -amount, 0)
+    sharpened: Array = cv2.addWeighted(image, 1 + amount, blurred, -amount, 0)
+    return sharpened
 
 
-def _opened(image: np.ndarray, size: int) -> np.ndarray:
+def _opened(image: Array, size: int) -> Array:
     """Opening: bright structures narrower than the disk go."""
-    return cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    opened: Array = cv2.morphologyEx(image, cv2.MORPH_OPEN, disk)
+    return opened
 
 
-FILTERS: dict[str, tuple[Callable[..., np.ndarray], dict[str, tuple]]] = {
+FILTERS: dict[str, tuple[Callable[..., Array], dict[str, tuple[float, ...]]]] = {
     "median": (_median, {"size": (3, 7, 15, 25, 41)}),
     "bilateral": (_bilateral, {"spread": (2, 5, 9), "tone": (20, 60, 120)}),
     "non-local means": (_non_local, {"strength": (5, 15, 40)}),
@@ -109,14 +118,14 @@ FILTERS: dict[str, tuple[Callable[..., np.ndarray], dict[str, tuple]]] = {
 """Filters of one 8-bit image, and the settings to try."""
 
 
-def _on_each(filtered: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    def method(slices: Slices, **settings: float) -> np.ndarray:
+def _on_each(filtered: Callable[..., Array]) -> Callable[..., Array]:
+    def method(slices: Slices, **settings: float) -> Array:
         return np.stack([filtered(image, **settings) for image in _as_gray(slices.unlicensed)]).astype(np.float32) / 255
 
     return method
 
 
-def _notched(slices: Slices, kept: float) -> np.ndarray:
+def _notched(slices: Slices, kept: float) -> Array:
     """Frequencies weakened to a share where the mark is strong against the mean image: outside and inside the letters.
 
     Args:
@@ -126,8 +135,10 @@ def _notched(slices: Slices, kept: float) -> np.ndarray:
     spectrum = fft.rfft2(slices.unlicensed)
     mark = np.abs(fft.rfft2(slices.marks - slices.marks.mean(axis=(1, 2), keepdims=True)))
     strength = np.minimum(mark / np.maximum(np.quantile(mark, 0.99, axis=(1, 2), keepdims=True), 1e-6), 1)
-    return fft.irfft2(spectrum * (1 - (1 - kept) * strength), s=slices.first.shape[1:]).astype(np.float32)
+    weakened: Array = fft.irfft2(spectrum * (1 - (1 - kept) * strength), s=slices.first.shape[1:])
+    return weakened.astype(np.float32)
 
 
-def _as_gray(images: np.ndarray) -> np.ndarray:
-    return np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
+def _as_gray(images: Array) -> Array:
+    gray: Array = np.rint(255 * np.clip(images, 0, 1))
+    return gray.astype(np.uint8)

@@ -15,6 +15,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.authorization.authorize import Authorization, authorize
 from AMIFusionLib.authorization.errors import LicenseKeyError, ModelFileError
 from AMIFusionLib.authorization.license import License, check_license, inspect_license
@@ -123,7 +124,7 @@ def _claims(license_text: str) -> dict[str, object]:
 
 
 def _token(license_text: str) -> str:
-    return re.findall(r"eyJ[\w.-]+", license_text)[-1]
+    return str(re.findall(r"eyJ[\w.-]+", license_text)[-1])
 
 
 def _encoded(part: dict[str, object]) -> str:
@@ -141,7 +142,7 @@ def _undecrypted(model: SealedModel) -> Parameters:
     return _cut_into(np.clip(np.nan_to_num(stream), -1, 1), model.public_parameters)
 
 
-def _cut_into(values: np.ndarray, shapes: Mapping[str, np.ndarray]) -> Parameters:
+def _cut_into(values: Array, shapes: Mapping[str, Array]) -> Parameters:
     parameters, start = {}, 0
     for name, like in shapes.items():
         part = np.resize(values[start : start + like.size], like.size) if start < len(values) else np.zeros(like.size)
@@ -150,7 +151,7 @@ def _cut_into(values: np.ndarray, shapes: Mapping[str, np.ndarray]) -> Parameter
     return parameters
 
 
-def _unlimited(bench: Bench, slices: Slices) -> np.ndarray:
+def _unlimited(bench: Bench, slices: Slices) -> Array:
     """The network's output before it is limited to 0..1."""
     network = bench.network().train()
     batches = zip(*(as_batch(part).split(1) for part in (slices.first, slices.second, slices.marks)))

@@ -118,4 +118,4 @@ def _restored(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, r
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     random.bit_generator.state = state["random"]
-    return state["step"]
+    return int(state["step"])

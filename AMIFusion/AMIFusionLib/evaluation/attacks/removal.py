@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 
 from .attempt import Attempt, corrected, fit_correction, psnr
@@ -82,7 +83,7 @@ def best_free_fusion(bench: Bench, kind: str) -> str:
 
     def nearness(name: str) -> float:
         correction = fit_correction(fused[name], slices.licensed, sharpen=False)
-        return psnr(slices.licensed, correction.apply(fused[name])).mean()
+        return float(psnr(slices.licensed, correction.apply(fused[name])).mean())
 
     return max(fused, key=nearness)
 
@@ -92,7 +93,7 @@ def _aims(batch: Batch, targets: dict[str, str]) -> Tensor:
     return as_batch(np.stack([ALTERNATIVES[targets[kind]](first, second) for kind, first, second in triples]))
 
 
-def _removed(network: RemovalNetwork, slices: Slices) -> np.ndarray:
+def _removed(network: RemovalNetwork, slices: Slices) -> Array:
     with torch.inference_mode():
         return torch.cat([network(image) for image in as_batch(slices.unlicensed).split(1)])[:, 0].numpy()
 

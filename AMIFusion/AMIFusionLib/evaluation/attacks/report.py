@@ -184,7 +184,7 @@ def _attack_cell(row: Row) -> str:
 
 
 def _gain(row: Row) -> float:
-    return max(row["gain"], row["corrected_gain"])
+    return float(max(row["gain"], row["corrected_gain"]))
 
 
 def _find(rows: Iterable[Row], method: str, kind: str) -> Row:

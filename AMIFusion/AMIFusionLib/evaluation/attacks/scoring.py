@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import READ_FROM, MarkReader
@@ -93,7 +94,7 @@ class Scorer:
         return float(plain), float(after)
 
 
-def visibility(images: np.ndarray, marks: np.ndarray) -> float:
+def visibility(images: Array, marks: Array) -> float:
     """Mean over slices of Pearson's correlation between an image and its mark plane; 0 where either is constant."""
     values = []
     for image, mark in zip(images, marks):
@@ -108,7 +109,7 @@ def _floors(bench: Bench, kind: str) -> list[Attempt]:
     return [corrected(bench, kind, name, {}, on_tuning[name], on_reported[name]) for name in on_tuning]
 
 
-def _similarity(licensed: np.ndarray, images: np.ndarray) -> float:
-    expected: np.ndarray = eight_bit(licensed).astype(np.float64)
-    found: np.ndarray = eight_bit(images).astype(np.float64)
+def _similarity(licensed: Array, images: Array) -> float:
+    expected: Array = eight_bit(licensed).astype(np.float64)
+    found: Array = eight_bit(images).astype(np.float64)
     return float(np.mean([structural_similarity(*pair) for pair in zip(expected, found)]))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
@@ -160,14 +161,15 @@ class AttackSuite:
         """Write rows; gives them as they are read again."""
         text = json.dumps(rows, indent=1, default=_plain) + "\n"
         write_text(self._path(letter), text)
-        return json.loads(text)
+        again: list[Row] = json.loads(text)
+        return again
 
     def _path(self, letter: str) -> Path:
         return self._folder / "results" / self.fingerprint / f"{letter}.json"
 
     def _draw(self, letter: str, attempts: list[Attempt]) -> None:
         """A picture to judge attempts by: a row for each method, two slices of each pair type."""
-        rows: dict[str, list[np.ndarray]] = {}
+        rows: dict[str, list[Array]] = {}
         for attempt in attempts:
             shown = attempt.corrected[[0, len(attempt.corrected) // 2]]
             margin = ((0, 0), *((attempt.margin,) * 2,) * 2)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
+from AMIFusionLib.arrays import Array
+
 from .attempt import Attempt, tuned
 from .bench import Bench, Slices, run
 
@@ -37,7 +39,7 @@ def template_attempts(bench: Bench) -> Iterator[Attempt]:
                     {"least": LEAST_PAPER, "blur": (4.0, 8.0, 12.0)})  # fmt: skip
 
 
-def inverted(marked: np.ndarray, strokes: np.ndarray, ink: np.ndarray, least: float) -> np.ndarray:
+def inverted(marked: Array, strokes: Array, ink: Array, least: float) -> Array:
     """The paper of marked images, where enough of it is left; from around there where not.
 
     Args:
@@ -49,19 +51,19 @@ def inverted(marked: np.ndarray, strokes: np.ndarray, ink: np.ndarray, least: fl
     return np.stack([filled_from_around(*pair) for pair in zip(np.clip(paper, 0, 1), share < least)])
 
 
-def filled_from_around(image: np.ndarray, lost: np.ndarray, reach: float = 3.0) -> np.ndarray:
+def filled_from_around(image: Array, lost: Array, reach: float = 3.0) -> Array:
     """An image (rows, columns) with lost pixels replaced by a Gaussian mean of those that are left."""
     weight = ndimage.gaussian_filter((~lost).astype(np.float64), reach, truncate=8)
     around = ndimage.gaussian_filter(np.where(lost, 0, image), reach, truncate=8) / np.maximum(weight, 1e-6)
     return np.where(lost, around, image).astype(np.float32)
 
 
-def blank_strokes(bench: Bench, slices: Slices) -> tuple[np.ndarray, np.ndarray]:
+def blank_strokes(bench: Bench, slices: Slices) -> tuple[Array, Array]:
     """Strokes (n, rows, columns) in 0..1 and the ink's brightness, read off a run on blank images."""
     return _scaled(_blank(bench, slices))
 
 
-def content_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[np.ndarray, np.ndarray]:
+def content_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[Array, Array]:
     """Strokes and ink where the content puts them, read off runs on blurred sources.
 
     The same without strokes is the lower envelope of runs under a mark plane moved about, in which every pixel is
@@ -70,7 +72,7 @@ def content_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[np.ndarr
     return bench.once(("strokes", slices, blur), lambda: _measured_strokes(bench, slices, blur))
 
 
-def _measured_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[np.ndarray, np.ndarray]:
+def _measured_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[Array, Array]:
     first, second = (ndimage.gaussian_filter(part, (0, blur, blur)) for part in (slices.first, slices.second))
     with_strokes = run(bench.public, first, second, slices.marks)
     paper = np.min([run(bench.public, first, second, moved) for moved in moved_planes(slices.marks, 6)], axis=0)
@@ -80,23 +82,23 @@ def _measured_strokes(bench: Bench, slices: Slices, blur: float) -> tuple[np.nda
     return np.clip(rise / full, 0, 1), paper + full
 
 
-def moved_planes(marks: np.ndarray, count: int) -> list[np.ndarray]:
+def moved_planes(marks: Array, count: int) -> list[Array]:
     """Mark planes (n, rows, columns) shifted around, ``count`` ways, by parts of their size that share no factor."""
     height, width = marks.shape[1:]
     shifts = [(step * 0.382 % 1, step * 0.618 % 1) for step in range(count)]
     return [np.roll(marks, (int(down * height), int(across * width)), axis=(1, 2)) for down, across in shifts]
 
 
-def _blank(bench: Bench, slices: Slices) -> np.ndarray:
+def _blank(bench: Bench, slices: Slices) -> Array:
     return run(bench.public, 0 * slices.first, 0 * slices.second, slices.marks)
 
 
-def _scaled(template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scaled(template: Array) -> tuple[Array, Array]:
     low, high = (np.quantile(template, share, axis=(1, 2), keepdims=True) for share in (0.02, 0.98))
     return np.clip((template - low) / np.maximum(high - low, 1e-3), 0, 1), np.broadcast_to(high, template.shape)
 
 
-def _from_constants(bench: Bench, slices: Slices, least: float, both: bool) -> np.ndarray:
+def _from_constants(bench: Bench, slices: Slices, least: float, both: bool) -> Array:
     """The gray value that each pixel would need for its output, from runs on constant images.
 
     Args:

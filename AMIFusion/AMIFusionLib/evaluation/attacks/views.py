@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from AMIFusionLib.arrays import Array
 from AMIFusionLib.training.dataset import TrainingPair
 
 from .bench import Bench
@@ -34,7 +35,7 @@ def mark_views(bench: Bench) -> Iterator[dict[str, object]]:
                    "licensed_visibility": visibility(cuts[2], cuts[0])}  # fmt: skip
 
 
-def _volumes(bench: Bench, pair: TrainingPair) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _volumes(bench: Bench, pair: TrainingPair) -> tuple[Array, Array, Array]:
     """The mark, and what is made with it and with a license; (slices, rows, columns) each."""
     slices = bench.slices_of([(pair, index) for index in range(len(pair.first))])
     return slices.marks, slices.unlicensed, slices.licensed

@@ -1,0 +1,3 @@
+"""Slicer's translation, as the panel imports it."""
+
+def tr(text: str) -> str: ...
