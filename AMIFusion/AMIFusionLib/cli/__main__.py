@@ -21,7 +21,7 @@ from .average import average
 from .batch import batch
 from .demo import demo
 from .evaluate import evaluate
-from .failures import DONE, EXIT_CODES
+from .exit_codes import DONE, EXIT_CODES
 from .fuse import fuse
 from .license import license_commands
 from .model import model_commands

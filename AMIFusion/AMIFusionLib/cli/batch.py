@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import DONE, FAILED, UNLICENSED, explained, wrong_use
+from .exit_codes import DONE, FAILED, UNLICENSED
+from .failures import explained, wrong_use
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations

@@ -12,7 +12,8 @@ from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
-from .failures import DONE, explained
+from .exit_codes import DONE
+from .failures import explained
 from .options import AsJson
 from .report import Report
 from .volumes import Destination, check_destination, check_sources

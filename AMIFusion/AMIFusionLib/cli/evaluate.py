@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .failures import DONE, explained
+from .exit_codes import DONE
+from .failures import explained
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
 from .report import Report
 from .revocations import RevocationSource, known_revocations

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, as one line on standard error instead of a traceback, and what exit codes mean."""
+"""Errors that a user can mend, as one line on standard error instead of a traceback."""
 
 from __future__ import annotations
 
@@ -11,27 +11,10 @@ import typer
 
 from AMIFusionLib.whole_output import problem_of
 
+from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
+
 if TYPE_CHECKING:
     from .report import Report
-
-DONE = 0
-FAILED = 1
-"""Exit code of a command that could not do its work."""
-
-WRONG_USE = 2
-"""Of a command line that cannot be understood, or names what is not there; Typer's own."""
-
-UNLICENSED = 3
-"""Of a fusion that was done without a valid license, so that its result is marked."""
-
-INTERRUPTED = 130
-"""Of a command that was stopped by control-C or a request to end; Typer's own."""
-
-EXIT_CODES = (
-    f"Exit codes: {DONE} done; {FAILED} failed, nothing was written (batch: some pairs failed); {WRONG_USE} wrong use; "
-    f"{UNLICENSED} done, but without a valid license: the result is marked (only fuse and batch); "
-    f"{INTERRUPTED} stopped."
-)
 
 
 class WrongUseError(ValueError):

@@ -10,7 +10,8 @@ import typer
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import color_table, new_scene, read_transform, show_colors
 
-from .failures import DONE, UNLICENSED, explained, wrong_use
+from .exit_codes import DONE, UNLICENSED
+from .failures import explained, wrong_use
 from .options import AsJson, existing_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations

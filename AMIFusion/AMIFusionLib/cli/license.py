@@ -13,7 +13,8 @@ from AMIFusionLib.authorization.keys import read_master_key, read_signing_key
 from AMIFusionLib.authorization.license import inspect_license, read_license_file
 from AMIFusionLib.authorization.model_file import read_model
 
-from .failures import DONE, explained
+from .exit_codes import DONE
+from .failures import explained
 from .keys import Keys, MasterKey, SigningKey, check_no_key, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .failures import FAILED, WRONG_USE
+from .exit_codes import FAILED, WRONG_USE
 
 
 class Report:

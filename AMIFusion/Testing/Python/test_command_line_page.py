@@ -85,7 +85,7 @@ def test_the_loop_works(desk, dicom_pair):  # noqa: F811
 
 
 def test_page_and_help_name_the_same_exit_codes():
-    from AMIFusionLib.cli.failures import DONE, EXIT_CODES, FAILED, UNLICENSED, WRONG_USE
+    from AMIFusionLib.cli.exit_codes import DONE, EXIT_CODES, FAILED, UNLICENSED, WRONG_USE
 
     listed = re.findall(r"^\| (\d) \| (.*?) \|$", PAGE, re.MULTILINE)
     assert [int(code) for code, _ in listed] == [DONE, FAILED, WRONG_USE, UNLICENSED]
