@@ -47,7 +47,7 @@ docs/mermaid.min.js:
 
 # Packages that cannot be looked up fail it too, unless with UNREACHABLE=pass: they are not known to be free of any.
 audit: $(VENV)/audit.installed
-	@$(RUN) .ci/audit.py requirements/run.txt requirements/test.txt --unreachable=$(UNREACHABLE)
+	@$(RUN) .ci/audit.py $(addprefix requirements/,run.txt check.txt docs.txt audit.txt) --unreachable=$(UNREACHABLE)
 
 $(VENV)/check.installed: requirements/test.txt
 

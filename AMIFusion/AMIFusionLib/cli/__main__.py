@@ -9,8 +9,9 @@ from typing import Annotated
 try:
     import typer
 except ModuleNotFoundError:
+    # In Slicer's own Python all else is there, and its packages must stay as they are.
     raise SystemExit(
-        "amifusion: the package typer is missing. Run in the folder of AMIFusion's source: pip install ."
+        "amifusion: the package typer is missing. Run: pip install typer (in Slicer: PythonSlicer -m pip install typer)"
     ) from None
 
 from AMIFusionLib import __version__
@@ -74,7 +75,8 @@ application.command()(attack)
 def main() -> None:
     """Run the command line."""
     _end_in_order()
-    application()
+    # However it was started: a module's name is no command that a shell could complete.
+    application(prog_name="amifusion")
 
 
 def _end_in_order() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from .failures import WrongUseError
 from .options import existing_file
 
 if TYPE_CHECKING:
@@ -71,3 +72,17 @@ def check_no_key(target: Path, keys: Path | None, *files: Path | None) -> None:
     kept = [file.resolve() for file in files if file is not None]
     if place in kept or (keys is not None and keys.resolve() in (place, *place.parents)):
         raise ValueError(f"{target} is a key or lies in the folder of the keys. Choose another --out.")
+
+
+def check_no_source(target: Path, *files: Path | None) -> None:
+    """Refuse to write over what the command reads or adds to, also where it may replace files.
+
+    Args:
+        target: the file to write.
+        files: what was named beside it, or None.
+
+    Raises:
+        WrongUseError: with what to do.
+    """
+    if target.resolve() in [file.resolve() for file in files if file is not None]:
+        raise WrongUseError(f"{target} is named as something else too. Choose another --out.")

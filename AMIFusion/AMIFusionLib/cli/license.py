@@ -14,8 +14,8 @@ from AMIFusionLib.authorization.license import inspect_license, read_license_fil
 from AMIFusionLib.authorization.model_file import read_model
 
 from .exit_codes import DONE
-from .failures import explained
-from .keys import Keys, MasterKey, SigningKey, check_no_key, chosen, publisher_of
+from .failures import explained, wrong_use
+from .keys import Keys, MasterKey, SigningKey, check_no_key, check_no_source, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 from .revocations import RevocationSource, known_revocations
@@ -80,13 +80,20 @@ def issue(
         raise typer.BadParameter("A single license is for one --model and needs --expires.")
     if many is not None and (not_before is not None or overwrite):
         raise typer.BadParameter("--not-before is a column of the table, and nothing is replaced with --from.")
+    if expires is not None and not_before is not None and expires <= not_before:
+        raise typer.BadParameter("A license must end after it begins: --expires must be later than --not-before.")
     report = Report("license issue", as_json)
     with explained(report):
+        from AMIFusionLib.desk.files import check_one_line
         from AMIFusionLib.desk.issuing import REGISTER_NAME, write_all, write_one
         from AMIFusionLib.desk.tables import LicenseRequest, read_requests
         from AMIFusionLib.whole_output import check_free
 
+        if licensee is not None:
+            with wrong_use():
+                check_one_line(licensee, "A licensee's name")
         check_no_key(out, keys, signing_key, master_key)
+        check_no_source(out, register, many, *model)
         check_free(out, None if many else overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:
@@ -155,9 +162,12 @@ def revoke(
     """Add licenses to the publisher's revocation list, or with none renew it; it is made if it is not there."""
     report = Report("license revoke", as_json)
     with explained(report):
-        from AMIFusionLib.desk.revoking import named_licenses
+        from AMIFusionLib.desk.revoking import check_names, named_licenses
         from AMIFusionLib.desk.revoking import revoke as write_list
 
+        with wrong_use():
+            check_names(names or [])
+        is_new = not path.exists()
         desk = publisher_of(keys)
         key = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
         numbers = named_licenses(names or [], key)
@@ -168,9 +178,14 @@ def revoke(
     count = len(made.revoked)
     counted = f"{count} license is" if count == 1 else f"{count} licenses are"
     report.say(f"{counted} on the list {path}, sequence {made.sequence}.")
+    if is_new:
+        report.warn(
+            f"{path} is a new list: it holds no license that was revoked on another one. If there is one, take this "
+            "file away and name that with --list."
+        )
     report.say(f"Publish it, and the next one by {made.next_update:%Y-%m-%d}.")
     report.finish(
-        out=str(path), revoked=numbers, count=count, sequence=made.sequence,
+        out=str(path), is_new=is_new, revoked=numbers, count=count, sequence=made.sequence,
         next_update=f"{made.next_update:%Y-%m-%d}",
     )  # fmt: skip
 

@@ -11,8 +11,8 @@ import typer
 from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
 
-from .failures import explained
-from .keys import Keys, MasterKey, check_no_key, chosen, publisher_of
+from .failures import explained, wrong_use
+from .keys import Keys, MasterKey, check_no_key, check_no_source, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 
@@ -55,6 +55,7 @@ def seal(
         if training.resolve() in out.resolve().parents:
             raise ValueError(f"{out} lies in the folder of the training. Choose another --out.")
         check_free(out, overwrite)
+        _check_url(revocation_url)
         desk = publisher_of(keys)
         name = chosen(publisher, desk.name if desk else None, "--publisher")
         where = chosen(contact, desk.contact if desk else None, "--contact")
@@ -92,6 +93,8 @@ def rotate(
         from AMIFusionLib.desk.revoking import rotate_model
 
         check_no_key(out, keys, master_key)
+        check_no_source(out, model)
+        _check_url(revocation_url)
         desk = publisher_of(keys)
         master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))
         sealed = read_model(model)
@@ -127,3 +130,12 @@ def inspect(
         contact=description.contact, terms=description.license_terms, generation=description.generation,
         revocation_url=description.revocation_url or None, sha256=sealed.sha256,
     )  # fmt: skip
+
+
+def _check_url(url: str | None) -> None:
+    """Refuse an address that no list may be fetched from."""
+    from AMIFusionLib.authorization.revocation import check_revocation_url
+
+    if url:
+        with wrong_use():
+            check_revocation_url(url)

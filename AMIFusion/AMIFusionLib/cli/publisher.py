@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .failures import explained
+from .failures import explained, wrong_use
 from .options import AsJson
 from .report import Report
 
@@ -29,8 +29,12 @@ def new(
     """Make a signing key, its public half and a master key, in a folder that only you may read."""
     report = Report("publisher new", as_json)
     with explained(report):
+        from AMIFusionLib.desk.files import check_one_line
         from AMIFusionLib.desk.publisher import create_publisher
 
+        with wrong_use():
+            check_one_line(name, "A publisher's name")
+            check_one_line(contact, "A publisher's contact")
         made = create_publisher(out, name, contact)
     report.say(f"Keys of {name}: {out}")
     report.say(

@@ -20,6 +20,7 @@ from AMIFusionLib.authorization.revocation import RevocationList
 from AMIFusionLib.whole_output import whole
 
 from .files import write_private
+from .lock import locked
 from .tables import LICENSE_SUFFIX, LicenseRequest, RegisteredLicense, check_file_name, read_register, register_text
 
 REGISTER_NAME = "licenses.csv"
@@ -198,9 +199,10 @@ def to_reissue(
 
 
 def _extend(register: Path, issued: Sequence[IssuedLicense]) -> None:
-    rows = read_register(register) if register.exists() else []
-    with whole(register) as place:
-        write_private(place, register_text([*rows, *(each.row for each in issued)]))
+    with locked(register):
+        rows = read_register(register) if register.exists() else []
+        with whole(register) as place:
+            write_private(place, register_text([*rows, *(each.row for each in issued)]))
 
 
 def _plain_name(path: Path, otherwise: str) -> str:

@@ -25,6 +25,7 @@ from AMIFusionLib.revocations import read_list_file
 from AMIFusionLib.whole_output import check_free, whole
 
 from .issuing import open_as_owner
+from .lock import locked
 
 _LONGEST_PATH = 255
 
@@ -35,6 +36,18 @@ def public_half(signing_key: Ed25519PrivateKey) -> str:
     return signing_key.public_key().public_bytes(encoding, layout).decode()
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that are neither numbers of licenses nor files.
+
+    Raises:
+        ValueError: without the name, which could be a license, given instead of its file.
+    """
+    for name in names:
+        # A name that is too long for a file raises an error that shows it.
+        if not is_license_number(name.strip().lower()) and (len(name) > _LONGEST_PATH or not Path(name).exists()):
+            raise ValueError("There is neither a license number nor a license file of a name that was given.")
+
+
 def named_licenses(names: Sequence[str], signing_key: Ed25519PrivateKey) -> list[str]:
     """The numbers of licenses that are named by number or by file.
 
@@ -42,15 +55,12 @@ def named_licenses(names: Sequence[str], signing_key: Ed25519PrivateKey) -> list
         ValueError: neither, or a license that this publisher did not sign.
         OSError: a file cannot be read.
     """
+    check_names(names)
     numbers = []
     for name in names:
         if is_license_number(name.strip().lower()):
             numbers.append(name.strip().lower())
             continue
-        # A name that is too long for a file raises an error that shows it.
-        if len(name) > _LONGEST_PATH or not Path(name).exists():
-            # The name is not repeated: it could be a license, given instead of its file.
-            raise ValueError("There is neither a license number nor a license file of a name that was given.")
         text = read_license_file(Path(name))
         number = license_number(text, public_half(signing_key))
         if not is_license_number(number):
@@ -79,18 +89,19 @@ def revoke(
             now; the list before is then as it was.
         OSError: something cannot be read or written.
     """
-    public_key, now = public_half(signing_key), datetime.now(timezone.utc)
-    before = _list_before(path, public_key)
-    issuer = issuer or (before.issuer if before else "")
-    if not issuer:
+    if not issuer and not path.exists():
         raise ValueError("A new list needs the publisher's name. Give --keys or --publisher.")
-    if next_update <= now:
+    if next_update <= datetime.now(timezone.utc):
         raise ValueError("The next update must be later than now. Choose a later day.")
-    revoked = {**{number: now for number in numbers}, **(before.revoked if before else {})}
-    text = issue_revocation_list(issuer, revoked, signing_key, next_sequence(before, now), now, next_update)
-    made = read_revocation_list(text, public_key)
-    with whole(path) as place:
-        place.write_text(text, encoding="utf-8", newline="\n")
+    public_key = public_half(signing_key)
+    with locked(path):
+        before, now = _list_before(path, public_key), datetime.now(timezone.utc)
+        revoked = {**{number: now for number in numbers}, **(before.revoked if before else {})}
+        issuer = issuer or (before.issuer if before else "")
+        text = issue_revocation_list(issuer, revoked, signing_key, next_sequence(before, now), now, next_update)
+        made = read_revocation_list(text, public_key)
+        with whole(path) as place:
+            place.write_text(text, encoding="utf-8", newline="\n")
     return made
 
 

@@ -176,6 +176,8 @@ def _request(row: Mapping[str, str], default_expires: datetime | None) -> Licens
     expires = day(last) if last else default_expires
     if expires is None:
         raise ValueError("no day on which it expires")
+    if expires <= datetime.now(timezone.utc):
+        raise ValueError("the license would already have expired; choose a later day")
     return LicenseRequest(
         row["licensee"],
         expires,

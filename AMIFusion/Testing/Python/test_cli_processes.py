@@ -156,3 +156,20 @@ def test_a_missing_package_is_told_with_what_to_do(tmp_path, missing, command):
     ran = subprocess.run(command_line, capture_output=True, encoding="utf-8", env=ENVIRONMENT)
     assert ran.returncode == 1 and f"package {missing} is missing" in ran.stderr and "pip install" in ran.stderr
     assert "Traceback" not in ran.stderr
+    # In Slicer the whole project's packages would replace Slicer's own.
+    assert missing != "typer" or "PythonSlicer -m pip install typer" in ran.stderr and "install ." not in ran.stderr
+
+
+def test_a_module_calls_itself_by_the_commands_name(tmp_path):
+    """What ``python -m`` is named, as in Slicer's Python, is nothing that a shell completes or a script expects."""
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "AMIFusionLib.cli", *arguments], capture_output=True, encoding="utf-8",
+            cwd=tmp_path, env={**ENVIRONMENT, **environment},
+        )  # fmt: skip
+
+    wrong = run("fuse", "a.nrrd", "--json")
+    assert wrong.returncode == 2 and json.loads(wrong.stdout)["command"] == "fuse"
+    script = run("--show-completion", SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+    assert "python" not in script.lower()

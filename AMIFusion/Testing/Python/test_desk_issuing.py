@@ -2,12 +2,16 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import pytest
+from AMIFusionLib.authorization.keys import read_master_key, read_signing_key
 from AMIFusionLib.authorization.license import inspect_license
+from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.desk import issuing
-from AMIFusionLib.desk.tables import check_file_name, read_register, read_requests
+from AMIFusionLib.desk.publisher import read_publisher
+from AMIFusionLib.desk.tables import LicenseRequest, check_file_name, read_register, read_requests
 from desk_commands import (
     NEXT_YEAR,
     all_secrets,
@@ -77,7 +81,7 @@ class TestIssuingMany:
             ("licensee,expires\nA,\n", "line 2: no day on which it expires"),
             ("licensee,expires\nA,2099-13-01\n", "line 2: '2099-13-01' is no day like"),
             ("licensee,expires\nA,2099-1-1\n", "is no day like"),
-            ("licensee,expires\nA,2020-01-01\n", "A: The license would already have expired"),
+            ("licensee,expires\nA,2020-01-01\n", "line 2: the license would already have expired"),
             ("licensee,expires,not_before\nA,2098-01-01,2099-01-01\n", "A: A license must end after it begins"),
             ("licensee,expires\nA,2099-01-01\n,2099-01-01\n", "line 3: A licensee's name must be one line"),
             ("licensee,expires\nA,2099-01-01\nA,2099-01-01\n", "line 3: 'A' has a line already, 2"),
@@ -96,8 +100,43 @@ class TestIssuingMany:
         assert sorted(set(os.listdir()) - {"people.csv"}) == before
 
     def test_all_that_is_wrong_is_said_at_once(self, office):
-        shown = issue_many("licensee,expires\nA,x\nB,\nC,2099-01-01\n", expect=1)
-        assert "line 2" in shown and "line 3" in shown and "line 4" not in shown
+        shown = issue_many("licensee,expires\nA,x\nB,\nC,2099-01-01\nD,2020-01-01\n", expect=1)
+        assert "line 2" in shown and "line 3" in shown and "line 4" not in shown and "line 5" in shown
+
+    def test_nothing_that_is_named_beside_it_is_written_over(self, office):
+        issue("jane.license", "--register", "register.csv")
+        before = {name: (office / name).read_bytes() for name in ("lab.amif", "register.csv")}
+        for name in before:
+            more = ("--register", "register.csv", "--overwrite")
+            assert "named as something else too" in issue(name, *more, expect=2)
+        assert "named as something else too" in issue("new.csv", "--register", "./new.csv", expect=2)
+        rotated = run("model", "rotate", "lab.amif", "--keys", "keys", "--out", "lab.amif", "--overwrite", expect=2)
+        assert "named as something else too" in rotated
+        assert {name: (office / name).read_bytes() for name in before} == before and not (office / "new.csv").exists()
+
+    def test_values_that_no_license_could_have_are_wrong_use(self, office):
+        before = sorted(os.listdir())
+        assert "must end after it begins" in issue("a.license", "--not-before", NEXT_YEAR, expect=2)
+        assert "must be one line" in issue("a.license", name="Jane\nRoe", expect=2)
+        sealed = ("model", "seal", "run", "--model-id", "lab-1", "--keys", "keys", "--out", "other.amif")
+        run(*sealed, "--revocation-url", "http://example.org/list", expect=2)
+        run("model", "rotate", "lab.amif", "--keys", "keys", "--out", "b.amif", "--revocation-url", "x", expect=2)
+        run("publisher", "new", "--out", "k", "--name", "", "--contact", "a@example.org", expect=2)
+        assert sorted(os.listdir()) == before
+
+    def test_lines_of_commands_at_the_same_time_are_all_kept(self, office):
+        publisher = read_publisher(office / "keys")
+        master, signing = read_master_key(publisher.master_key), read_signing_key(publisher.signing_key)
+        issuer = issuing.Issuer([read_model(office / "lab.amif")], master, signing)
+        names, expires = [f"Licensee {number}" for number in range(24)], datetime(2099, 1, 1, tzinfo=timezone.utc)
+
+        def write(name):
+            (issued,) = issuer.issue([LicenseRequest(name, expires)])
+            issuing.write_one(office / f"{name}.license", issued, office / "register.csv")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, names))
+        assert sorted(row["licensee"] for row in rows(office / "register.csv")) == sorted(names)
 
     def test_several_models_at_once(self, office):
         run("model", "seal", "run", "--model-id", "lab-2", "--keys", "keys", "--out", "other.amif")

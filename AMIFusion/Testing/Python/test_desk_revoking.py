@@ -3,12 +3,15 @@
 
 import json
 import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from AMIFusionLib.authorization.keys import read_signing_key
 from AMIFusionLib.authorization.revocation import issue_revocation_list, read_revocation_list
 from AMIFusionLib.desk import issuing, revoking
+from AMIFusionLib.desk.lock import locked
 from AMIFusionLib.revocations import user_folder
 from desk_commands import (
     all_secrets,
@@ -50,18 +53,43 @@ class TestRevoking:
         revoke()
         (office / "foreign.license").write_text(issue())
         before = (office / "revocations.txt").read_bytes()
-        for what, sentence in (
-            ("0521c3c6-9573-4a80-89ca-7a34f3d0869", "neither a license number nor a license file"),
-            (issue(), "neither a license number nor a license file"),
-            ("foreign.license", "not signed with this key"),
-            ("lab.amif", "not a complete license|larger"),
+        for what, sentence, code in (
+            ("0521c3c6-9573-4a80-89ca-7a34f3d0869", "neither a license number nor a license file", 2),
+            (issue(), "neither a license number nor a license file", 2),
+            ("foreign.license", "not signed with this key", 1),
+            ("lab.amif", "not a complete license|larger", 1),
         ):
-            shown = revoke(what, expect=1)
+            shown = revoke(what, expect=code)
             assert re.search(sentence, shown) and what[-30:] not in shown.replace("lab.amif", "")
         unknown = "0521c3c6-9573-4a80-89ca-7a34f3d08695"
         (office / "all.csv").write_text(issuing.register_text([]))
         assert f"has no license {unknown}" in revoke(unknown, "--register", "all.csv", expect=1)
         assert "already begun" in revoke("--next-update", "2020-01-01", expect=2)
+        assert (office / "revocations.txt").read_bytes() == before
+
+    def test_revocations_of_commands_at_the_same_time_are_all_kept(self, tmp_path, publisher):
+        path, numbers = tmp_path / "revocations.txt", [str(uuid.uuid4()) for _ in range(24)]
+
+        def put(number):
+            revoking.revoke(path, [number], publisher.signing_key, NOW + timedelta(days=9999), "Lab")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(put, numbers))
+        made = read_revocation_list(path.read_text(encoding="utf-8"), publisher.public_key)
+        assert sorted(made.revoked) == sorted(numbers)
+
+    def test_a_new_list_is_warned_of(self, office):
+        """A mistyped name would begin one, and those revoked before would be forgotten with the list that has them."""
+        told = [json.loads(shown[shown.index("{") :]) for shown in (revoke("--json"), revoke("--json"))]
+        assert [each["is_new"] for each in told] == [True, False]
+        assert "is a new list" in told[0]["warnings"][0] and not told[1]["warnings"]
+
+    def test_a_list_that_another_command_holds_is_left_alone(self, office, monkeypatch):
+        revoke()
+        before = (office / "revocations.txt").read_bytes()
+        monkeypatch.setattr("AMIFusionLib.desk.lock._PATIENCE", 0.1)
+        with locked(office / "revocations.txt"):
+            assert "Another command is at work" in revoke(expect=1)
         assert (office / "revocations.txt").read_bytes() == before
 
     def test_a_list_that_is_never_current_is_not_written(self, tmp_path, publisher):

@@ -70,8 +70,8 @@ class TestRotation:
     def test_what_fails_writes_nothing(self, office):
         before = (office / "lab.amif").read_bytes()
         rotate = ("model", "rotate", "lab.amif", "--keys", "keys", "--out")
-        assert "is there already" in run(*rotate, "lab.amif", expect=1)
-        assert "must begin with https://" in run(*rotate, "x.amif", "--revocation-url", "http://e.org/x", expect=1)
+        assert "named as something else too" in run(*rotate, "lab.amif", expect=2)
+        assert "must begin with https://" in run(*rotate, "x.amif", "--revocation-url", "http://e.org/x", expect=2)
         (office / "keys/master.key").write_text(os.urandom(32).hex())
         assert "The master key does not open the model 'lab-1'" in run(*rotate, "x.amif", expect=1)
         assert (office / "lab.amif").read_bytes() == before and not (office / "x.amif").exists()

@@ -186,7 +186,7 @@ def hints():
 
 def test_advice_to_install_names_extras_that_there_are():
     found = list(hints())
-    assert {name for name, _ in found} >= {"__main__.py", "failures.py", "cluster.py", "work.py", "command-line.md"}
+    assert {name for name, _ in found} >= {"failures.py", "cluster.py", "work.py", "command-line.md"}
     for name, extras in found:
         assert extras <= PROJECT["optional-dependencies"].keys(), name
     told = set().union(*(extras for name, extras in found if name == "failures.py"))
