@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, iter_pixels
 
 from AMIFusionLib.arrays import Array
 
-from .errors import DicomError
+from .errors import DicomError, parsing
 from .frames import Frame, frames_of
 from .series import chosen_series
 from .stacking import stacked
@@ -88,24 +87,21 @@ def volume_of(images: Sequence[Dataset], name: str = "The series") -> DicomVolum
     Raises:
         DicomError: as ``read_dicom``.
     """
-    try:
-        frames = [frame for image in images for frame in frames_of(image)]
-    except DicomError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise DicomError(f"A header in {name} holds numbers that are none. Get a whole copy of it.") from error
+    frames: list[Frame] = []
+    for image in images:
+        with parsing(getattr(image, "filename", None) or name):
+            frames.extend(frames_of(image))
     if not frames:
         raise DicomError(f"{name} holds no images. Get a whole copy of it.")
-    frames, matrix = stacked(frames, name)
-    return DicomVolume(_voxels(frames), matrix, tuple(frames), frames[len(frames) // 2].window)
+    with parsing(name):
+        frames, matrix = stacked(frames, name)
+        return DicomVolume(_voxels(frames), matrix, tuple(frames), frames[len(frames) // 2].window)
 
 
 def _read(file: Path) -> Dataset:
-    try:
+    with parsing(file):
         # Pixels stay on the disk until they are asked for, so that a series is in memory only once.
         return dcmread(file, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError, NotImplementedError) as error:
-        raise DicomError(f"{file} is damaged or no DICOM file. Get a whole copy of it.") from error
 
 
 def _voxels(frames: Sequence[Frame]) -> Array:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
+from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-from .errors import DicomError, SeriesChoiceError
+from .errors import DicomError, SeriesChoiceError, damaged, parsing
 
-_LISTED = ("SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "NumberOfFrames")
+_LISTED = (
+    "SOPClassUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "Modality",
+    "Rows",
+    "NumberOfFrames",
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,21 @@ def series_in(folder: Path) -> list[Series]:
     """All series with images in a folder and the folders below it, the one with most images first.
 
     Raises:
+        DicomError: an image is damaged.
         OSError: a file cannot be read.
     """
     found: dict[str, list[tuple[Path, Dataset]]] = {}
+    alike: dict[tuple[str, str], list[Path]] = {}
     for path, header in _headers(folder):
-        found.setdefault(str(header.SeriesInstanceUID), []).append((path, header))
-    series = [_series(uid, parts) for uid, parts in found.items()]
+        with parsing(path):
+            uids = str(header.SeriesInstanceUID), str(header.get("SOPInstanceUID"))
+        # The same file copied twice is no second image. The UID alone does not say so: some software gives one to all.
+        others = alike.setdefault(uids, [])
+        if not any(cmp(other, path, shallow=False) for other in others):
+            others.append(path)
+            found.setdefault(uids[0], []).append((path, header))
+    with parsing(folder):
+        series = [_series(uid, parts) for uid, parts in found.items()]
     return sorted(series, key=lambda one: (-one.images, one.number, one.uid))
 
 
@@ -82,15 +100,29 @@ def is_dicom_file(path: Path) -> bool:
 
 def _headers(folder: Path) -> Iterator[tuple[Path, Dataset]]:
     for path in sorted(folder.rglob("*")):
-        if not is_dicom_file(path):
-            continue
-        try:
-            header = dcmread(path, stop_before_pixels=True, specific_tags=list(_LISTED))
-        except (InvalidDicomError, ValueError, EOFError, NotImplementedError):
-            continue
-        # Reports, plans and directories have no rows.
-        if header.get("SeriesInstanceUID") and header.get("Rows"):
+        if (header := _header(path)) is not None:
             yield path, header
+
+
+def _header(path: Path) -> Dataset | None:
+    """What is listed of a file; None of what holds no images by its nature.
+
+    Raises:
+        DicomError: an image that is damaged: without it a series would have a slice less, and might look regular.
+    """
+    if not is_dicom_file(path):
+        if path.is_file() and path.suffix.lower() == ".dcm":
+            raise damaged(path)
+        return None
+    with parsing(path):
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(_LISTED))
+        if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+            return None
+        is_image = UID(header.get("SOPClassUID") or "").keyword.endswith("ImageStorage")
+        if not header.get("SeriesInstanceUID") or (is_image and not header.get("Rows")):
+            raise damaged(path)
+        # Reports and plans have no rows.
+        return header if header.get("Rows") else None
 
 
 def _series(uid: str, parts: Sequence[tuple[Path, Dataset]]) -> Series:
@@ -108,4 +140,6 @@ def _series(uid: str, parts: Sequence[tuple[Path, Dataset]]) -> Series:
 
 def _line(series: Series) -> str:
     count = f"{series.images} image{'s' if series.images != 1 else ''}"
-    return f"  {series.number or '-':>4}  {series.modality:2}  {count:11}  {series.description or '-'}  {series.uid}"
+    line = f"  {series.number or '-':>4}  {series.modality:2}  {count:11}  {series.description or '-'}  {series.uid}"
+    # What a scanner wrote, or damage made of it, could also move a terminal's cursor.
+    return "".join(character if character.isprintable() else "?" for character in line)

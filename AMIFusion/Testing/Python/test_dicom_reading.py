@@ -1,5 +1,7 @@
 """Reading DICOM: places, values and order of slices, of single images and of multi-frame ones."""
 
+import shutil
+
 import numpy as np
 import pydicom
 import pytest
@@ -160,13 +162,32 @@ def test_several_series_are_listed_and_one_can_be_named(tmp_path, stored):
 def test_other_files_in_a_folder_are_passed_over(tmp_path, stored):
     folder = SeriesMaker("MR", stored).write(tmp_path / "mr")
     (folder / "notes.txt").write_text("hello")
-    (folder / "cut.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\x02\x00")
     report = SeriesMaker("MR", stored).images()[0]
     for keyword in ("PixelData", "Rows", "Columns"):
         delattr(report, keyword)
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = pydicom.uid.BasicTextSRStorage
     report.save_as(folder / "report.dcm", enforce_file_format=True)
+    (folder / "copies").mkdir()
+    shutil.copy(next(folder.glob("*0*.dcm")), folder / "copies")
     assert [series.images for series in series_in(folder)] == [5]
     np.testing.assert_array_equal(read_dicom(folder).array, stored)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 128 + b"DICM" + b"\x02\x00"])
+def test_a_damaged_file_in_a_folder_is_not_passed_over(tmp_path, stored, content):
+    """The last slice, or every second one, could be missing without being missed."""
+    folder = SeriesMaker("MR", stored).write(tmp_path / "mr")
+    sorted(folder.iterdir())[-1].write_bytes(content)
+    with pytest.raises(DicomError, match="cut off, damaged or no DICOM file"):
+        read_dicom(folder)
+
+
+def test_images_that_share_a_uid_are_all_read(tmp_path, stored):
+    images = SeriesMaker("MR", stored).images()
+    for index, image in enumerate(images):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+        image.save_as(tmp_path / f"{index}.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_dicom(tmp_path).array, stored)
 
 
 def test_what_is_no_stack_is_refused_with_the_reason(tmp_path, stored):
@@ -197,7 +218,7 @@ def test_what_is_no_stack_is_refused_with_the_reason(tmp_path, stored):
     spacing = pydicom.DataElement("PixelSpacing", "DS", None)
     garbled[1].add(spacing)
     garbled[1][spacing.tag] = pydicom.dataelem.RawDataElement(spacing.tag, "DS", 8, b"0.7\\wide", 0, False, True)
-    assert "numbers that are none" in refused("garbled", garbled)
+    assert "1.dcm is cut off, damaged" in refused("garbled", garbled)
     damaged = maker.images()[:2]
     damaged[1].PixelData = damaged[1].PixelData[:20]
     assert "cannot be decoded" in refused("damaged", damaged)
