@@ -25,6 +25,11 @@ _PARSING = (
 """What pydicom and numpy raise over bytes that are no DICOM, and over numbers that no image has."""
 
 
+def printable(text: str) -> str:
+    """What a file says, for a message: what a scanner wrote, or damage made of it, could move a terminal's cursor."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def damaged(path: Path | str) -> DicomError:
     """The error of a file that is not what it was."""
     return DicomError(f"{path} is cut off, damaged or no DICOM file. Get a whole copy of it, or take it away.")

@@ -20,7 +20,7 @@ from pydicom.pixels import apply_color_lut, iter_pixels
 
 from AMIFusionLib.arrays import Array
 
-from .errors import DicomError, parsing
+from .errors import DicomError, parsing, printable
 from .frames import Frame, frames_of
 from .series import chosen_series
 from .stacking import stacked
@@ -141,9 +141,10 @@ def _pixels(run: Sequence[Frame]) -> Iterator[Array]:
             yield pixels
     except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
         syntax = image.file_meta.TransferSyntaxUID.name if hasattr(image, "file_meta") else "unknown"
+        name = getattr(image, "filename", "a DICOM image")
         raise DicomError(
-            f"The pixels of {getattr(image, 'filename', 'a DICOM image')} (transfer syntax {syntax}) cannot be "
-            "decoded: they are damaged, or need a decoder: pip install python-gdcm."
+            f"The pixels of {name} (transfer syntax {printable(syntax)}) cannot be decoded: they are cut off, damaged, "
+            "or need a decoder, python-gdcm for example. Get a whole copy of the file first."
         ) from error
 
 

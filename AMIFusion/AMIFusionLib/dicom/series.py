@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.misc import is_dicom
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-from .errors import DicomError, SeriesChoiceError, damaged, parsing
+from .errors import DicomError, SeriesChoiceError, damaged, parsing, printable
 
 _LISTED = (
     "SOPClassUID",
@@ -87,8 +87,9 @@ def chosen_series(folder: Path, choice: str = "") -> Series:
     if len(fitting) == 1:
         return fitting[0]
     problem = f"holds {len(series)} DICOM series" if not choice else f"holds no one DICOM series '{choice}'"
+    example = printable(series[0].number or series[0].uid)
     raise SeriesChoiceError(
-        f"{folder} {problem}. Name one by its UID or number, as in '{folder}#{series[0].number or series[0].uid}':\n"
+        f"{folder} {problem}. Name one by its UID or number, as in '{folder}#{example}':\n"
         + "\n".join(_line(one) for one in series)
     )
 
@@ -140,6 +141,6 @@ def _series(uid: str, parts: Sequence[tuple[Path, Dataset]]) -> Series:
 
 def _line(series: Series) -> str:
     count = f"{series.images} image{'s' if series.images != 1 else ''}"
-    line = f"  {series.number or '-':>4}  {series.modality:2}  {count:11}  {series.description or '-'}  {series.uid}"
-    # What a scanner wrote, or damage made of it, could also move a terminal's cursor.
-    return "".join(character if character.isprintable() else "?" for character in line)
+    return printable(
+        f"  {series.number or '-':>4}  {series.modality:2}  {count:11}  {series.description or '-'}  {series.uid}"
+    )

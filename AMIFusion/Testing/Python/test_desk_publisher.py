@@ -15,7 +15,10 @@ from desk_commands import (
     mode,
     office,  # noqa: F401 (a fixture)
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from test_cli import desk, run  # noqa: F401 (a fixture of a fixture)
+from test_fuzzed_parsers import JSON_VALUES, fuzzed
 
 
 class TestPublisher:
@@ -97,3 +100,15 @@ class TestPublisher:
             ("--master-key", ["model", "rotate", "lab.amif", "--out", "x.amif"]),
         ):
             assert f"Give --keys or {option}" in " ".join(run(*arguments, expect=2).replace("│", "").split())
+
+
+@fuzzed
+@given(card=st.binary(max_size=200) | JSON_VALUES.map(json.dumps).map(str.encode))
+def test_any_publishers_card_is_read_or_refused(tmp_path, card):
+    (tmp_path / "publisher.json").write_bytes(card)
+    try:
+        found = publisher.read_publisher(tmp_path)
+    except ValueError as error:
+        assert "does not say name and contact" in str(error)
+    else:
+        assert found.name.isprintable() and found.contact.isprintable()

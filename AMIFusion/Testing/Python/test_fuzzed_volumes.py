@@ -1,4 +1,4 @@
-"""Volume files cut off at any place: each is refused, or gives the voxels that were written."""
+"""Volume files cut off at any place, or with another header: refused, or read as the voxels that are there."""
 
 import numpy as np
 import pytest
@@ -89,3 +89,22 @@ def test_cut_off_voxels_of_two_files_are_refused_or_whole(scene, detached, lengt
     header, path, content, expected = detached
     path.write_bytes(content[: len(content) - length % (len(content) + 1)])
     check(scene, header, expected)
+
+
+@fuzzed
+@given(changes=st.lists(st.tuples(st.integers(0, 347), st.integers(0, 255)), min_size=1, max_size=6))
+@example(changes=[(42, 255), (43, 127), (44, 255), (45, 127)])  # 32,767 columns and rows
+def test_changed_nifti_headers_are_refused_or_fill_their_volume(scene, tmp_path, add_volume, changes):
+    path = tmp_path / "volume.nii"
+    save_volume(add_volume(VALUES["gray"]), path)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[place] = value
+    path.write_bytes(content)
+    try:
+        found = for_fusion(scene, path)
+    except ValueError as error:
+        assert "volume." in str(error) and str(error).endswith(".")
+    else:
+        # No voxel that the file does not hold.
+        assert found.nbytes <= 8 * len(content)
