@@ -62,6 +62,9 @@ def check_sources(reference: str, moving: str) -> None:
         WrongUseError: with what to do.
     """
     for text in (reference, moving):
+        # An empty variable of a script would name the folder that the shell stands in.
+        if not text.strip():
+            raise WrongUseError("A volume has no name. Give a file or a folder.")
         path = source_path(text)[0]
         if not path.exists():
             raise WrongUseError(f"{path} does not exist. Name another file or folder.")

@@ -58,6 +58,13 @@ def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch)
     assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_volume_without_a_name_is_not_the_folder_one_stands_in(dicom_pair, monkeypatch, name):
+    monkeypatch.chdir(dicom_pair[0])
+    for command in (("fuse", name, dicom_pair[1], "--out", "o.nrrd"), ("align", dicom_pair[1], name, "--out", "o.h5")):
+        assert "A volume has no name" in run(*command, expect=2).err
+
+
 def test_version_is_told():
     assert run("--version").out == f"amifusion {__version__}\n"
 
