@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from AMIFusionLib import __version__
+from AMIFusionLib.memory_shortage import is_memory_shortage
 from AMIFusionLib.whole_output import check_free, problem_of
 
 from .contents import inputs_hash
@@ -113,7 +114,7 @@ def fuse_pair(task: PairTask) -> Outcome:
 
 def _sentence(error: Exception) -> str:
     text = " ".join((problem_of(error) if isinstance(error, OSError) else str(error)).split())
-    if isinstance(error, MemoryError):
+    if is_memory_shortage(error):
         return "The memory did not suffice. Use fewer workers."
     if isinstance(error, ModuleNotFoundError):
         return (

@@ -287,7 +287,11 @@ def test_failures_are_sentences_and_lose_nothing(task, tmp_path, monkeypatch, ca
         assert failed.state == FAILED and sentence in failed.problem and not failed.traceback
         assert "\n" not in failed.problem
     assert capfd.readouterr() == ("", "")
-    for error, sentence in ((MemoryError(), "Use fewer workers"), (KeyError("x"), "Unexpected KeyError: 'x'")):
+    for error, sentence in (
+        (MemoryError(), "Use fewer workers"),
+        (RuntimeError("itk: Failed to allocate memory"), "Use fewer workers"),
+        (KeyError("x"), "Unexpected KeyError: 'x'"),
+    ):
         monkeypatch.setattr(work, "inputs_hash", lambda *_, error=error: (_ for _ in ()).throw(error))
         failed = fuse_pair(replace(task, with_traceback=True))
         assert sentence in failed.problem and "in fuse_pair" in failed.traceback
