@@ -192,12 +192,14 @@ def _is_right(results: ResultsFolder, name: str, record: Record, inputs: str, li
     return is_wanted and results.is_whole(name, record)
 
 
+_CLEAN = "is a clean result, of other inputs or options or damaged,"
+
+
 def _check_replaceable(results: ResultsFolder, name: str, record: Record | None, licensee: str | None) -> None:
     target = results.result(name)
-    if record is None:
+    if not results.has_record(name):
         check_free(target, overwrite=False)
-    elif record.licensee is not None and licensee is None and target.exists():
-        raise ValueError(
-            f"{target} is a clean result, of other inputs or options or damaged, and a marked one would take its "
-            "place. Give --license, or add --overwrite."
-        )
+        check_free(results.thumbnail(name), overwrite=False)
+    elif licensee is None and target.exists() and results.may_be_clean(name):
+        what = "may be a clean result, whose record is damaged," if record is None else _CLEAN
+        raise ValueError(f"{target} {what} and a marked one would take its place. Give --license, or add --overwrite.")

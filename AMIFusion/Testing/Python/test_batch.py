@@ -257,6 +257,38 @@ def test_death_between_result_and_record_is_recovered_from(licensed, task, tmp_p
     writing = ResultsFolder.write_record
 
     def dying(self, name, record):
+def test_thumbnail_that_no_batch_wrote_is_not_replaced(task, tmp_path):
+    (tmp_path / "out" / "thumbnails").mkdir(parents=True)
+    (tmp_path / "out" / "thumbnails" / "one.nrrd.jpg").write_text("precious")
+    assert "one.nrrd.jpg is there already" in fuse_pair(task).problem
+    assert files(tmp_path / "out") == {"thumbnails/one.nrrd.jpg": b"precious"}
+
+
+@pytest.mark.parametrize("damage", ["seconds", "cut off"])
+def test_damaged_record_counts_as_none(task, licensed, tmp_path, damage):
+    assert fuse_pair(task).is_marked
+    path = tmp_path / "out" / ".batch" / "one.nrrd.json"
+
+    def spoil():
+        content = path.read_text()
+        path.write_text(content[:40] if damage == "cut off" else json.dumps({**json.loads(content), "seconds": "abc"}))
+        assert task.results.read_record("one") is None
+
+    spoil()
+    again = fuse_pair(task)
+    if damage == "seconds":
+        assert again.state == FUSED
+        spoil()
+    else:
+        # Nobody knows that it is not a clean one.
+        assert "may be a clean result, whose record is damaged" in again.problem
+    assert fuse_pair(licensed).licensee == "Dr. Test"
+    spoil()
+    clean = files(tmp_path / "out")
+    assert "Give --license, or add --overwrite." in fuse_pair(task).problem and files(tmp_path / "out") == clean
+    assert fuse_pair(licensed).state == FUSED and fuse_pair(licensed).state == KEPT
+
+
         if record.is_complete:
             raise SystemExit
         writing(self, name, record)
