@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import SimpleITK
+import typer
 from AMIFusionLib.authorization.license import inspect_license
 from AMIFusionLib.authorization.revocation import read_revocation_list
 from AMIFusionLib.batch import work
@@ -19,8 +20,10 @@ from AMIFusionLib.batch.errors import BatchError, PairsError
 from AMIFusionLib.batch.pairs import COLUMNS, PLANES, WINDOW_CHOICES, Pair, read_pairs
 from AMIFusionLib.batch.report import write_reports
 from AMIFusionLib.batch.results import ResultsFolder
-from AMIFusionLib.batch.run import BatchPlan, run_batch
+from AMIFusionLib.batch.run import BatchEnd, BatchPlan, run_batch
 from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, NOT_DONE, Outcome, PairTask, fuse_pair
+from AMIFusionLib.cli.batch import _finish
+from AMIFusionLib.cli.report import Report
 from dicom_files import SeriesMaker, written
 from small_volumes import ball, dicom_pair, license_file, pair  # noqa: F401 (fixtures)
 from test_revocation_list import make_list
@@ -438,6 +441,22 @@ def test_sources_are_never_written_over(tmp_path, model_path):
         with pytest.raises(BatchError, match="Row 7: a result would be written over or into"):
             run_batch(plan, lambda: pytest.fail("began"), print)
     assert files(tmp_path).keys() == {"one.nrrd", "test.amif"}
+
+
+@pytest.fixture
+def plan(tmp_path, model_path):
+    """A plan of one pair, whose files are not looked at."""
+    one = Pair(2, str(tmp_path / "a"), str(tmp_path / "b"), "one")
+    return BatchPlan([one], ResultsFolder(tmp_path / "out", ".nrrd"), model_path, None)
+
+
+def test_counts_of_one_are_told_as_one(plan, capsys):
+    for count, said in ((1, "Marked:    1 result, made"), (2, "Marked:    2 results, made")):
+        left = [Outcome(plan.pairs[0], NOT_DONE)] * count
+        with pytest.raises(typer.Exit):
+            _finish(Report("batch", False), plan, BatchEnd([Outcome(plan.pairs[0], FUSED)] * count + left, True))
+        told = capsys.readouterr()
+        assert said in told.out and ("1 pair is not done" if count == 1 else "2 pairs are not done") in told.err
 
 
 def test_one_batch_at_a_time_cleans_up(tmp_path):
