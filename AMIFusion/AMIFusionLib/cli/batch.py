@@ -79,7 +79,7 @@ def batch(
             count = workers or cluster.usual_workers(len(read))
             threads = threads or cluster.usual_threads(count)
             connect = lambda: cluster.local_workers(count)  # noqa: E731
-        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked)
+        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked, pairs)
         _finish(report, plan, _run(plan, connect, report, told))
 
 

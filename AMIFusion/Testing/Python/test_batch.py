@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -256,10 +257,6 @@ def test_what_no_batch_wrote_is_not_replaced(task, tmp_path):
     assert fuse_pair(replace(task, overwrite=True)).state == FUSED
 
 
-def test_death_between_result_and_record_is_recovered_from(licensed, task, tmp_path, monkeypatch):
-    writing = ResultsFolder.write_record
-
-    def dying(self, name, record):
 def test_thumbnail_that_no_batch_wrote_is_not_replaced(task, tmp_path):
     (tmp_path / "out" / "thumbnails").mkdir(parents=True)
     (tmp_path / "out" / "thumbnails" / "one.nrrd.jpg").write_text("precious")
@@ -292,6 +289,10 @@ def test_damaged_record_counts_as_none(task, licensed, tmp_path, damage):
     assert fuse_pair(licensed).state == FUSED and fuse_pair(licensed).state == KEPT
 
 
+def test_death_between_result_and_record_is_recovered_from(licensed, task, tmp_path, monkeypatch):
+    writing = ResultsFolder.write_record
+
+    def dying(self, name, record):
         if record.is_complete:
             raise SystemExit
         writing(self, name, record)
@@ -443,11 +444,87 @@ def test_sources_are_never_written_over(tmp_path, model_path):
     assert files(tmp_path).keys() == {"one.nrrd", "test.amif"}
 
 
+@contextmanager
+def no_workers(error=None):
+    """Stands for workers that are not there."""
+    raise error or BatchError("no workers")
+    yield
+
+
+def never():
+    """Stands for workers where the batch is to be refused before it asks for any."""
+    pytest.fail("began")
+
+
 @pytest.fixture
 def plan(tmp_path, model_path):
     """A plan of one pair, whose files are not looked at."""
     one = Pair(2, str(tmp_path / "a"), str(tmp_path / "b"), "one")
     return BatchPlan([one], ResultsFolder(tmp_path / "out", ".nrrd"), model_path, None)
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.html"])
+def test_reports_that_no_batch_wrote_are_not_replaced(plan, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("precious")
+    with pytest.raises(
+        BatchError, match=rf"{name} is there already, and no batch wrote it\. Choose another --out, or "
+    ):
+        run_batch(plan, never, print)
+    assert files(tmp_path / "out") == {name: b"precious"} and len(list((tmp_path / "out").iterdir())) == 1
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(replace(plan, overwrite=True), no_workers, print)
+    # Now the folder is a batch's.
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(plan, no_workers, print)
+    (tmp_path / "out" / name).unlink()
+    (tmp_path / "out" / name).mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(BatchError, match=f"{name} is a folder"):
+            run_batch(replace(plan, overwrite=overwrite), never, print)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("place", ["report.csv", "report.html", "one.nrrd", "thumbnails/one.nrrd.jpg"])
+def test_what_the_batch_is_told_by_is_never_written_over(plan, tmp_path, model_path, place, overwrite):
+    file, link = tmp_path / "out" / place, tmp_path / "link"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "out" / ".batch").mkdir()
+    file.write_text("precious")
+    link.symlink_to(file)
+    plan = replace(plan, overwrite=overwrite)
+    for path in (file, link, tmp_path / "out" / ".." / "out" / place):
+        for change, what in (
+            ({"table": path}, "table of pairs"),
+            ({"model": path}, "model"),
+            ({"license_file": path}, ""),
+        ):
+            with pytest.raises(BatchError, match=f"would write over .*, which is the {what}.*Choose another --out"):
+                run_batch(replace(plan, **change), never, print)
+    file.unlink()
+    file.symlink_to(model_path)
+    with pytest.raises(BatchError, match="would write over"):
+        run_batch(replace(plan, table=file), never, print)
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(replace(plan, table=tmp_path / "out" / "pairs.csv"), no_workers, print)
+
+
+def test_batch_that_cannot_begin_leaves_the_report(plan, tmp_path, monkeypatch):
+    write_reports(plan.results, [Outcome(plan.pairs[0], KEPT)])
+    (tmp_path / "out" / ".batch").mkdir()
+    before = files(tmp_path / "out")
+    for error in (BatchError("no workers"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            run_batch(plan, lambda error=error: no_workers(error), print)
+        assert {name: files(tmp_path / "out")[name] for name in before} == before
+
+    def stopped(client, tasks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("AMIFusionLib.batch.cluster.outcomes", stopped)
+    end = run_batch(plan, lambda: nullcontext(None), print)
+    assert end.is_interrupted and end.count(NOT_DONE) == 1
+    assert "1 pair: 1 not done" in " ".join((tmp_path / "out" / "report.html").read_text().split())
 
 
 def test_counts_of_one_are_told_as_one(plan, capsys):
