@@ -13,7 +13,7 @@ from AMIFusionLib import __version__
 from AMIFusionLib.volumes.paths import source_path
 
 from .pairs import Pair
-from .voxel_files import voxel_files
+from .voxel_files import check_plain, voxel_files
 
 _CHUNK = 1 << 20
 _OPTIONS = (
@@ -33,7 +33,7 @@ def inputs_hash(pair: Pair, model_sha256: str) -> str:
 
     Raises:
         OSError: a source, or a file that it takes its voxels from, is missing or cannot be read.
-        ValueError: a source's header has no end.
+        ValueError: a source's header has no end, or a source is a pipe or a device.
     """
     options = {name: value for name, value in asdict(pair).items() if name in _OPTIONS}
     total = hashlib.sha256(json.dumps([__version__, model_sha256, options], sort_keys=True).encode())
@@ -75,6 +75,7 @@ def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.is_file())
         return
+    check_plain(path)
     yield path
     yield from voxel_files(path)
 

@@ -33,7 +33,8 @@ img { display: block; max-width: 100%; background: #000; }
 </head>
 <body>
 <h1>AMIFusion batch</h1>
-<p>{{ rows|length }} pairs: {% for state, count in counts.items() %}{{ count }} {{ state }}{{ ", " if not loop.last }}\
+<p>{{ rows|length }} pair{{ "s" if rows|length != 1 }}:
+{% for state, count in counts.items() %}{{ count }} {{ state }}{{ ", " if not loop.last }}\
 {% endfor %}. <span{% if marked %} class="marked"{% endif %}>Made without a valid license and marked: {{ marked }}.
 </span> Not for diagnosis.</p>
 <table>

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from AMIFusionLib.volumes.paths import source_path
 
 from .errors import BatchError
 from .pairs import Pair
-from .report import write_reports
+from .report import CSV, HTML, write_reports
 from .results import ResultsFolder
 from .work import NOT_DONE, Outcome, PairTask
 
@@ -36,6 +37,7 @@ class BatchPlan:
         overwrite: whether to fuse all again, and to replace what no batch wrote.
         with_traceback: whether failures bring tracebacks.
         revocations: the newest revocation list that is known of the model's publisher, or None.
+        table: the file that the pairs were read from, or None.
     """
 
     pairs: list[Pair]
@@ -47,6 +49,7 @@ class BatchPlan:
     overwrite: bool = False
     with_traceback: bool = False
     revocations: RevocationList | None = None
+    table: Path | None = None
 
     def tasks(self) -> Iterator[PairTask]:
         """One for each pair, made when it is asked for."""
@@ -83,7 +86,7 @@ class BatchEnd:
 def run_batch(
     plan: BatchPlan, workers: Callable[[], AbstractContextManager[Client]], tell: Callable[[Outcome], None]
 ) -> BatchEnd:
-    """Fuse all pairs that are not done, and write the reports, also when it ends early.
+    """Fuse all pairs that are not done, and write the reports, also when it ends early; without workers it writes none.
 
     Args:
         plan: what to do.
@@ -91,37 +94,80 @@ def run_batch(
         tell: called with each outcome as it comes.
 
     Raises:
-        BatchError: a result would take a source's place, the folder is in use, or there are no workers.
+        BatchError: a file would take the place of one that the batch reads, or of a report that no batch wrote; the
+            folder is in use, or there are no workers.
         OSError: the folder cannot be written to.
+        KeyboardInterrupt: it was stopped before there were workers.
     """
     from .cluster import outcomes
 
-    _check_apart(plan.pairs, plan.results)
+    _check_apart(plan)
+    _check_reports(plan)
     ended = {pair.row: Outcome(pair, NOT_DONE) for pair in plan.pairs}
-    is_interrupted = False
+    is_begun = is_interrupted = False
     with plan.results.owned():
         try:
             with workers() as client:
+                is_begun = True
                 for outcome in outcomes(client, plan.tasks()):
                     ended[outcome.pair.row] = outcome
                     tell(outcome)
         except KeyboardInterrupt:
+            if not is_begun:
+                raise
             is_interrupted = True
         finally:
-            write_reports(plan.results, list(ended.values()))
+            # An earlier report says more than one of a batch that could not begin.
+            if is_begun:
+                write_reports(plan.results, list(ended.values()))
     return BatchEnd(list(ended.values()), is_interrupted)
 
 
-def _check_apart(pairs: list[Pair], results: ResultsFolder) -> None:
-    """Refuse to write over or among sources."""
-    folder = results.path.resolve()
-    targets = {folder / results.result(pair.name).name for pair in pairs}
-    for pair in pairs:
+def _check_apart(plan: BatchPlan) -> None:
+    """Refuse to write over or among what the batch reads."""
+    folder, written = plan.results.path.resolve(), _written(plan)
+    for pair in plan.pairs:
         for text in (pair.reference, pair.moving):
             source = source_path(text)[0].resolve()
-            is_inside = source.is_dir() and (source == folder or source in folder.parents)
-            if is_inside or source in targets or not targets.isdisjoint(source.parents):
+            is_around = source.is_dir() and (source == folder or source in folder.parents)
+            if is_around or _is_in(source, written):
                 raise BatchError(
                     f"Row {pair.row}: a result would be written over or into {source}, which is a source. Choose "
                     "another --out."
                 )
+    for what, path in (("table of pairs", plan.table), ("model", plan.model), ("license", plan.license_file)):
+        if path is not None and _is_written(path, written):
+            raise BatchError(f"The batch would write over {path}, which is the {what}. Choose another --out.")
+
+
+def _written(plan: BatchPlan) -> set[Path]:
+    """All files that the batch may write, and folders of series."""
+    results = replace(plan.results, path=plan.results.path.resolve())
+    places = {place for pair in plan.pairs for place in results.places(pair.name)}
+    return {results.path / HTML, results.path / CSV, *places}
+
+
+def _is_written(path: Path, written: set[Path]) -> bool:
+    """Whether a file is among those that are written, by its own place or behind a link."""
+    if any(_is_in(place, written) for place in (path.resolve(), path.parent.resolve() / path.name)):
+        return True
+    # Some disks do not tell upper from lower case.
+    reports = [each for each in written if each.name in (HTML, CSV) and each.is_file() and not each.is_symlink()]
+    return path.exists() and any(report.samefile(path) for report in reports)
+
+
+def _is_in(path: Path, written: set[Path]) -> bool:
+    return not written.isdisjoint((path, *path.parents))
+
+
+def _check_reports(plan: BatchPlan) -> None:
+    """Refuse to write over a report that no batch wrote."""
+    for name in (HTML, CSV):
+        report = plan.results.path / name
+        if report.is_dir():
+            raise BatchError(f"{report} is a folder, and the report cannot take its place. Choose another --out.")
+        if os.path.lexists(report) and not plan.overwrite and not plan.results.is_of_batch:
+            raise BatchError(
+                f"{report} is there already, and no batch wrote it. Choose another --out, or add --overwrite to "
+                "replace it."
+            )

@@ -34,9 +34,10 @@ def voxel_files(path: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: a file that the header names is none.
-        ValueError: a header without an end.
+        ValueError: a header without an end, or a pipe or device instead of one.
         OSError: the header cannot be read.
     """
+    check_plain(path)
     bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     if bare.suffix.lower() in _PAIR:
         return list(_rest_of_pair(path, bare.stem))
@@ -58,9 +59,22 @@ def voxel_files(path: Path) -> list[Path]:
         raise ValueError(f"{path} has a header of more than {_LARGEST_HEADER} bytes. Write the volume as one file.")
     if field is None or (not is_nrrd and value.lower() == b"local"):
         return []
-    names = [line.strip() for line in head[field.end() :].splitlines()] if is_list else [value]
-    found = (file for name in names if name for file in _named(path, name))
-    return list(dict.fromkeys(found))
+    if not is_list:
+        return _named(path, value)
+    # A name on many lines is looked for once.
+    names = dict.fromkeys(line.strip() for line in head[field.end() :].splitlines())
+    return list(dict.fromkeys(_listed(path, name) for name in names if name))
+
+
+def check_plain(path: Path) -> None:
+    """Refuse a file that would be waited for, as a pipe is, or read without an end, as a device is.
+
+    Raises:
+        ValueError: it is one; what is not there passes.
+        OSError: it cannot be looked at.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a pipe or a device. Give a file.")
 
 
 def _rest_of_pair(path: Path, stem: str) -> Iterator[Path]:
@@ -71,16 +85,43 @@ def _rest_of_pair(path: Path, stem: str) -> Iterator[Path]:
             yield file
 
 
+def _listed(header: Path, text: bytes) -> Path:
+    """The file of a name in a list; patterns do not count there."""
+    name = _name(text)
+    if not _is_file(header.parent / name):
+        raise _missing(header, name)
+    return header.parent / name
+
+
 def _named(header: Path, text: bytes) -> list[Path]:
     """The file of a name, or those of a pattern with the numbers that belong to it."""
-    name = os.fsdecode(text[:_LONGEST_NAME].split(b"\0")[0])
-    found = [header.parent / name] if (header.parent / name).is_file() else []
-    if "%" in name:
+    name = _name(text)
+    found = [header.parent / name] if _is_file(header.parent / name) else []
+    parts = _NUMBER.split(name.split()[0]) if "%" in name else []
+    # Readers fill in one number. A search for several could go through all folders of a disk.
+    if len(parts) == 2:
         # Whichever numbers follow: a file too many only means that a result is made again without need.
-        pattern = "*".join(glob.escape(part) for part in _NUMBER.split(name.split()[0]))
+        pattern = "*".join(glob.escape(part) for part in parts)
         matches = glob.glob(os.path.join(glob.escape(str(header.parent)), pattern))
-        found += [file for file in map(Path, sorted(matches)) if file.is_file()]
+        found += [file for file in map(Path, sorted(matches)) if _is_file(file)]
     if not found:
-        # Neither is a device, which would be read without an end.
-        raise FileNotFoundError(f"{header} takes its voxels from {name[:200]}, which is no file. Put it there.")
-    return found
+        raise _missing(header, name)
+    return list(dict.fromkeys(found))
+
+
+def _name(text: bytes) -> str:
+    return os.fsdecode(text[:_LONGEST_NAME].split(b"\0")[0])
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a plain file; a name that is too long for one is none, and neither is a device."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _missing(header: Path, name: str) -> FileNotFoundError:
+    # Reports and JSON hold nothing but UTF-8, and a terminal obeys what is not printable.
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:200])
+    return FileNotFoundError(f"{header} takes its voxels from {shown}, which is no file. Put it there.")

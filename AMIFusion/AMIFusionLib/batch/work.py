@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from AMIFusionLib import __version__
+from AMIFusionLib.memory_shortage import is_memory_shortage
 from AMIFusionLib.whole_output import check_free, problem_of
 
 from .contents import inputs_hash
@@ -113,7 +114,7 @@ def fuse_pair(task: PairTask) -> Outcome:
 
 def _sentence(error: Exception) -> str:
     text = " ".join((problem_of(error) if isinstance(error, OSError) else str(error)).split())
-    if isinstance(error, MemoryError):
+    if is_memory_shortage(error):
         return "The memory did not suffice. Use fewer workers."
     if isinstance(error, ModuleNotFoundError):
         return (
@@ -191,12 +192,14 @@ def _is_right(results: ResultsFolder, name: str, record: Record, inputs: str, li
     return is_wanted and results.is_whole(name, record)
 
 
+_CLEAN = "is a clean result, of other inputs or options or damaged,"
+
+
 def _check_replaceable(results: ResultsFolder, name: str, record: Record | None, licensee: str | None) -> None:
     target = results.result(name)
-    if record is None:
+    if not results.has_record(name):
         check_free(target, overwrite=False)
-    elif record.licensee is not None and licensee is None and target.exists():
-        raise ValueError(
-            f"{target} is a clean result, of other inputs or options or damaged, and a marked one would take its "
-            "place. Give --license, or add --overwrite."
-        )
+        check_free(results.thumbnail(name), overwrite=False)
+    elif licensee is None and target.exists() and results.may_be_clean(name):
+        what = "may be a clean result, whose record is damaged," if record is None else _CLEAN
+        raise ValueError(f"{target} {what} and a marked one would take its place. Give --license, or add --overwrite.")

@@ -79,7 +79,7 @@ def batch(
             count = workers or cluster.usual_workers(len(read))
             threads = threads or cluster.usual_threads(count)
             connect = lambda: cluster.local_workers(count)  # noqa: E731
-        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked)
+        plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked, pairs)
         _finish(report, plan, _run(plan, connect, report, told))
 
 
@@ -142,10 +142,12 @@ def _finish(report: Report, plan: BatchPlan, end: BatchEnd) -> None:
 
     counts = {state: end.count(state) for state in (FUSED, KEPT, PAIR_FAILED, NOT_DONE)}
     if end.is_interrupted:
-        report.warn(f"Interrupted: {counts[NOT_DONE]} pairs are not done. Run the same command again to go on.")
+        left = "1 pair is" if counts[NOT_DONE] == 1 else f"{counts[NOT_DONE]} pairs are"
+        report.warn(f"Interrupted: {left} not done. Run the same command again to go on.")
     report.say("Pairs:     " + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
     if end.marked:
-        report.say(f"Marked:    {end.marked} results, made without a valid license")
+        results = "1 result" if end.marked == 1 else f"{end.marked} results"
+        report.say(f"Marked:    {results}, made without a valid license")
     report.say(f"Report:    {plan.results.path / HTML}")
     is_bad = counts[PAIR_FAILED] or counts[NOT_DONE]
     report.finish(

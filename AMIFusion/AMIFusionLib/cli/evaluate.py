@@ -60,7 +60,9 @@ def evaluate(
         from AMIFusionLib.evaluation.evaluate import EvaluationPlan, evaluate
         from AMIFusionLib.evaluation.measuring import usable_processes
         from AMIFusionLib.evaluation.phantom_pairs import EvaluationPhantom
+        from AMIFusionLib.evaluation.results_folder import check_folder
 
+        check_folder(out)
         torch.set_num_threads(1)
         subject = _open(model, license_file, revocations, report)
         recorded, cases = _plan(data, split, peers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from AMIFusionLib.memory_shortage import is_memory_shortage
 from AMIFusionLib.whole_output import problem_of
 
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
@@ -51,8 +52,14 @@ def explained(report: Report | None = None) -> Iterator[None]:
         _end(f"The package {error.name} is missing. To install all that commands need, {how}", report)
     except WrongUseError as error:
         _end(str(error), report, WRONG_USE)
-    except (ValueError, OSError) as error:
-        _end(problem_of(error) if isinstance(error, OSError) else str(error), report)
+    except Exception as error:
+        if is_memory_shortage(error):
+            message = "There is not enough memory for this. Use smaller volumes or a machine with more memory."
+        elif isinstance(error, (ValueError, OSError)):
+            message = problem_of(error) if isinstance(error, OSError) else str(error)
+        else:
+            raise
+        _end(message, report)
     except KeyboardInterrupt:
         _end("stopped before it was done.", report, INTERRUPTED)
 

@@ -5,28 +5,55 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from AMIFusionLib.input_files import parse_json, read_input_file
 
 from .measuring import Row
 
 MEASURES_NAME, SUMMARY_NAME, REPORT_NAME = "measures.csv", "evaluation.json", "evaluation.md"
 SHEETS_NAME, LESIONS_SHEET = "contact-sheets", "phantom-lesions"
 
+_LARGEST_SUMMARY = 1 << 26
+_SUMMARY_PARTS = {"model", "data", "versions", "pairs", "phantom"}
+"""By these an evaluation's summary is known, see ``summary.summarize``."""
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse to write over what no evaluation wrote.
+
+    Args:
+        folder: for an evaluation's files; it need not be there.
+
+    Raises:
+        FileExistsError: a file or the folder of contact sheets is there and no earlier evaluation's, or something of
+            another kind is in its place.
+        OSError: the folder cannot be looked into.
+    """
+    is_earlier = _holds_evaluation(folder)
+    for name in (MEASURES_NAME, SUMMARY_NAME, REPORT_NAME, SHEETS_NAME):
+        path = folder / name
+        if not os.path.lexists(path):
+            continue
+        if not is_earlier or path.is_dir() != (name == SHEETS_NAME):
+            raise FileExistsError(f"{path} is there already, and no evaluation wrote it. Choose another --out.")
+
 
 class ResultsFolder:
     """Collects files aside and puts them in place at the end; a context manager.
 
-    Files of an earlier evaluation are replaced, its contact sheets removed; other files stay. When the block is left by
-    an exception, what was there before is there again.
+    Files of an earlier evaluation are replaced, its contact sheets removed; other files stay, and those that are in the
+    way are refused. When the block is left by an exception, what was there before is there again.
 
     Args:
         folder: made if it is not there.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OSError: the folder cannot be made or written to, or ``check_folder`` refuses it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,6 +61,7 @@ class ResultsFolder:
         self._is_new = not folder.exists()
 
     def __enter__(self) -> ResultsFolder:
+        check_folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._aside = Path(tempfile.mkdtemp(prefix=".part-", dir=self._folder))
         return self
@@ -79,6 +107,15 @@ class ResultsFolder:
                 former.discard(target)
         for sheet in former:
             sheet.unlink()
+
+
+def _holds_evaluation(folder: Path) -> bool:
+    """Whether a folder has the summary of an earlier evaluation."""
+    try:
+        summary = parse_json(read_input_file(folder / SUMMARY_NAME, _LARGEST_SUMMARY))
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.keys() >= _SUMMARY_PARTS
 
 
 def _cell(value: str | float) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import SimpleITK
+import typer
 from AMIFusionLib.authorization.license import inspect_license
 from AMIFusionLib.authorization.revocation import read_revocation_list
 from AMIFusionLib.batch import work
@@ -19,8 +21,10 @@ from AMIFusionLib.batch.errors import BatchError, PairsError
 from AMIFusionLib.batch.pairs import COLUMNS, PLANES, WINDOW_CHOICES, Pair, read_pairs
 from AMIFusionLib.batch.report import write_reports
 from AMIFusionLib.batch.results import ResultsFolder
-from AMIFusionLib.batch.run import BatchPlan, run_batch
+from AMIFusionLib.batch.run import BatchEnd, BatchPlan, run_batch
 from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, NOT_DONE, Outcome, PairTask, fuse_pair
+from AMIFusionLib.cli.batch import _finish
+from AMIFusionLib.cli.report import Report
 from dicom_files import SeriesMaker, written
 from small_volumes import ball, dicom_pair, license_file, pair  # noqa: F401 (fixtures)
 from test_revocation_list import make_list
@@ -253,6 +257,38 @@ def test_what_no_batch_wrote_is_not_replaced(task, tmp_path):
     assert fuse_pair(replace(task, overwrite=True)).state == FUSED
 
 
+def test_thumbnail_that_no_batch_wrote_is_not_replaced(task, tmp_path):
+    (tmp_path / "out" / "thumbnails").mkdir(parents=True)
+    (tmp_path / "out" / "thumbnails" / "one.nrrd.jpg").write_text("precious")
+    assert "one.nrrd.jpg is there already" in fuse_pair(task).problem
+    assert files(tmp_path / "out") == {"thumbnails/one.nrrd.jpg": b"precious"}
+
+
+@pytest.mark.parametrize("damage", ["seconds", "cut off"])
+def test_damaged_record_counts_as_none(task, licensed, tmp_path, damage):
+    assert fuse_pair(task).is_marked
+    path = tmp_path / "out" / ".batch" / "one.nrrd.json"
+
+    def spoil():
+        content = path.read_text()
+        path.write_text(content[:40] if damage == "cut off" else json.dumps({**json.loads(content), "seconds": "abc"}))
+        assert task.results.read_record("one") is None
+
+    spoil()
+    again = fuse_pair(task)
+    if damage == "seconds":
+        assert again.state == FUSED
+        spoil()
+    else:
+        # Nobody knows that it is not a clean one.
+        assert "may be a clean result, whose record is damaged" in again.problem
+    assert fuse_pair(licensed).licensee == "Dr. Test"
+    spoil()
+    clean = files(tmp_path / "out")
+    assert "Give --license, or add --overwrite." in fuse_pair(task).problem and files(tmp_path / "out") == clean
+    assert fuse_pair(licensed).state == FUSED and fuse_pair(licensed).state == KEPT
+
+
 def test_death_between_result_and_record_is_recovered_from(licensed, task, tmp_path, monkeypatch):
     writing = ResultsFolder.write_record
 
@@ -287,7 +323,11 @@ def test_failures_are_sentences_and_lose_nothing(task, tmp_path, monkeypatch, ca
         assert failed.state == FAILED and sentence in failed.problem and not failed.traceback
         assert "\n" not in failed.problem
     assert capfd.readouterr() == ("", "")
-    for error, sentence in ((MemoryError(), "Use fewer workers"), (KeyError("x"), "Unexpected KeyError: 'x'")):
+    for error, sentence in (
+        (MemoryError(), "Use fewer workers"),
+        (RuntimeError("itk: Failed to allocate memory"), "Use fewer workers"),
+        (KeyError("x"), "Unexpected KeyError: 'x'"),
+    ):
         monkeypatch.setattr(work, "inputs_hash", lambda *_, error=error: (_ for _ in ()).throw(error))
         failed = fuse_pair(replace(task, with_traceback=True))
         assert sentence in failed.problem and "in fuse_pair" in failed.traceback
@@ -402,6 +442,98 @@ def test_sources_are_never_written_over(tmp_path, model_path):
         with pytest.raises(BatchError, match="Row 7: a result would be written over or into"):
             run_batch(plan, lambda: pytest.fail("began"), print)
     assert files(tmp_path).keys() == {"one.nrrd", "test.amif"}
+
+
+@contextmanager
+def no_workers(error=None):
+    """Stands for workers that are not there."""
+    raise error or BatchError("no workers")
+    yield
+
+
+def never():
+    """Stands for workers where the batch is to be refused before it asks for any."""
+    pytest.fail("began")
+
+
+@pytest.fixture
+def plan(tmp_path, model_path):
+    """A plan of one pair, whose files are not looked at."""
+    one = Pair(2, str(tmp_path / "a"), str(tmp_path / "b"), "one")
+    return BatchPlan([one], ResultsFolder(tmp_path / "out", ".nrrd"), model_path, None)
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.html"])
+def test_reports_that_no_batch_wrote_are_not_replaced(plan, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("precious")
+    with pytest.raises(
+        BatchError, match=rf"{name} is there already, and no batch wrote it\. Choose another --out, or "
+    ):
+        run_batch(plan, never, print)
+    assert files(tmp_path / "out") == {name: b"precious"} and len(list((tmp_path / "out").iterdir())) == 1
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(replace(plan, overwrite=True), no_workers, print)
+    # Now the folder is a batch's.
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(plan, no_workers, print)
+    (tmp_path / "out" / name).unlink()
+    (tmp_path / "out" / name).mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(BatchError, match=f"{name} is a folder"):
+            run_batch(replace(plan, overwrite=overwrite), never, print)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("place", ["report.csv", "report.html", "one.nrrd", "thumbnails/one.nrrd.jpg"])
+def test_what_the_batch_is_told_by_is_never_written_over(plan, tmp_path, model_path, place, overwrite):
+    file, link = tmp_path / "out" / place, tmp_path / "link"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "out" / ".batch").mkdir()
+    file.write_text("precious")
+    link.symlink_to(file)
+    plan = replace(plan, overwrite=overwrite)
+    for path in (file, link, tmp_path / "out" / ".." / "out" / place):
+        for change, what in (
+            ({"table": path}, "table of pairs"),
+            ({"model": path}, "model"),
+            ({"license_file": path}, ""),
+        ):
+            with pytest.raises(BatchError, match=f"would write over .*, which is the {what}.*Choose another --out"):
+                run_batch(replace(plan, **change), never, print)
+    file.unlink()
+    file.symlink_to(model_path)
+    with pytest.raises(BatchError, match="would write over"):
+        run_batch(replace(plan, table=file), never, print)
+    with pytest.raises(BatchError, match="no workers"):
+        run_batch(replace(plan, table=tmp_path / "out" / "pairs.csv"), no_workers, print)
+
+
+def test_batch_that_cannot_begin_leaves_the_report(plan, tmp_path, monkeypatch):
+    write_reports(plan.results, [Outcome(plan.pairs[0], KEPT)])
+    (tmp_path / "out" / ".batch").mkdir()
+    before = files(tmp_path / "out")
+    for error in (BatchError("no workers"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            run_batch(plan, lambda error=error: no_workers(error), print)
+        assert {name: files(tmp_path / "out")[name] for name in before} == before
+
+    def stopped(client, tasks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("AMIFusionLib.batch.cluster.outcomes", stopped)
+    end = run_batch(plan, lambda: nullcontext(None), print)
+    assert end.is_interrupted and end.count(NOT_DONE) == 1
+    assert "1 pair: 1 not done" in " ".join((tmp_path / "out" / "report.html").read_text().split())
+
+
+def test_counts_of_one_are_told_as_one(plan, capsys):
+    for count, said in ((1, "Marked:    1 result, made"), (2, "Marked:    2 results, made")):
+        left = [Outcome(plan.pairs[0], NOT_DONE)] * count
+        with pytest.raises(typer.Exit):
+            _finish(Report("batch", False), plan, BatchEnd([Outcome(plan.pairs[0], FUSED)] * count + left, True))
+        told = capsys.readouterr()
+        assert said in told.out and ("1 pair is not done" if count == 1 else "2 pairs are not done") in told.err
 
 
 def test_one_batch_at_a_time_cleans_up(tmp_path):

@@ -1,6 +1,10 @@
 """What a result depends on: the contents of all files that a pair's voxels come from, and the options."""
 
+import glob
+import os
 import shutil
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +14,22 @@ from AMIFusionLib.batch.contents import inputs_hash
 from AMIFusionLib.batch.pairs import Pair
 from AMIFusionLib.batch.voxel_files import voxel_files
 from small_volumes import dicom_pair, pair  # noqa: F401 (fixtures)
+
+
+@contextmanager
+def within(seconds):
+    """Fails what takes longer, also while it waits for a pipe."""
+
+    def fail(*_):
+        raise TimeoutError(f"more than {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_hash_depends_on_contents_and_options_but_not_on_places(pair, dicom_pair, tmp_path):  # noqa: F811
@@ -106,6 +126,28 @@ def test_headers_that_name_no_file_are_refused(tmp_path, name):
             FileNotFoundError, match=rf"{file} takes its voxels from .*, which is no file\. Put it there"
         ):
             inputs_hash(Pair(2, str(tmp_path / file), str(tmp_path / file), "a"), "0")
+
+
+@pytest.mark.parametrize("name", ["%d/%d/s%d.raw 1 3 1", "/%d/%d/%d/%d/%d 1 1 1", "x" * 300, "a%d" + "/b" * 2000])
+def test_names_that_no_reader_takes_are_not_searched_for(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(glob, "glob", lambda pattern: [] if pattern.count("*") == 1 else pytest.fail(pattern))
+    (tmp_path / "a.nhdr").write_text(f"{NRRD}data file: {name}\n")
+    with pytest.raises(FileNotFoundError, match="which is no file"):
+        voxel_files(tmp_path / "a.nhdr")
+
+
+def test_what_is_told_of_a_name_can_be_written_anywhere(tmp_path):
+    (tmp_path / "a.nhdr").write_bytes(f"{NRRD}data file: ".encode() + b"\xff\x1b[2J.raw\n")
+    with pytest.raises(FileNotFoundError) as raised:
+        voxel_files(tmp_path / "a.nhdr")
+    assert str(raised.value).isprintable() and "??[2J.raw" in str(raised.value)
+
+
+def test_pipes_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.nrrd")
+    for call in (voxel_files, lambda path: inputs_hash(Pair(2, str(path), str(path), "a"), "0")):
+        with within(5), pytest.raises(ValueError, match="is a pipe or a device"):
+            call(tmp_path / "a.nrrd")
 
 
 def test_headers_are_looked_at_as_far_as_headers_go(tmp_path):

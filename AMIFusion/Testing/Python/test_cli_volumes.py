@@ -1,19 +1,23 @@
 """``amifusion fuse``: what it writes, what it says, and how it ends."""
 # ruff: noqa: F811 (fixtures are imported by name)
 
+import errno
 import json
 import shutil
 import warnings
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+import torch
 from AMIFusionLib.authorization.license import license_number
 from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
+from AMIFusionLib.cli.failures import explained
 from AMIFusionLib.dicom.reading import read_dicom
 from dicom_files import SeriesMaker, written
 from small_volumes import LICENSED, ball, dicom_pair, license_file, pair, run  # noqa: F401 (fixtures)
@@ -45,6 +49,41 @@ def test_exit_code_and_json_tell_a_marked_result(pair, tmp_path, model_path, lic
         SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / f"{n}.nrrd"))) for n in ("marked", "clean")
     ]
     assert (arrays[0] != arrays[1]).any()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(), RuntimeError("std::bad_alloc"), RuntimeError("ITK: bad allocation"),
+        OSError(errno.ENOMEM, "Cannot allocate memory", "a.nrrd"), "ITK", "numpy", "PyTorch", "OpenCV",
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_memory_that_does_not_suffice_is_told_in_a_sentence(pair, tmp_path, monkeypatch, error):
+    def read(*_):
+        if not isinstance(error, str):
+            raise error
+        if error == "ITK":
+            SimpleITK.Image([2**31 - 1] * 3, SimpleITK.sitkFloat64)
+        elif error == "numpy":
+            np.empty((10**6,) * 3)
+        elif error == "PyTorch":
+            torch.empty(10**16)
+        else:
+            raise cv2.error("OpenCV(4) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes")
+
+    monkeypatch.setattr("AMIFusionLib.cli.fuse.read_pair", read)
+    said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", "--json", expect=1)
+    sentence = "There is not enough memory for this. Use smaller volumes or a machine with more memory."
+    assert said.err == f"amifusion: {sentence}\n" and json.loads(said.out)["error"] == sentence
+    assert json.loads(said.out)["exit_code"] == 1 and not (tmp_path / "o.nrrd").exists()
+
+
+@pytest.mark.parametrize("error", [KeyError("out of memory of names"), RuntimeError("a fault")])
+def test_faults_of_the_program_are_not_hidden(error):
+    with pytest.raises(type(error)) as raised, explained():
+        raise error
+    assert raised.value is error
 
 
 def test_license_that_does_not_hold_is_explained(pair, tmp_path, model_path, make_publisher, issue, license_file):

@@ -247,6 +247,20 @@ def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(wrong, data,
     assert "Traceback" not in shown and not (tmp_path / "a" / "out").exists()
 
 
+def test_command_replaces_an_earlier_evaluation_and_nothing_else(data, tmp_path, model_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "measures.csv").write_text("precious")
+    with monkeypatch.context() as patch:
+        patch.setattr("AMIFusionLib.evaluation.subject.open_subject", lambda *_: pytest.fail("began"))
+        shown = evaluate_files(model_path, "--data", data, "--out", out, expect=1)
+    assert f"{out / 'measures.csv'} is there already, and no evaluation wrote it" in shown
+    assert files_in(out) == ["measures.csv"] and (out / "measures.csv").read_text() == "precious"
+    (out / "measures.csv").unlink()
+    for _ in range(2):
+        evaluate_files(model_path, "--data", data, "--out", out)
+
+
 def test_license_of_another_model_is_refused(data, tmp_path, model_path):
     text = EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")
     shown = evaluate_files(

@@ -103,24 +103,52 @@ def test_many_slices_take_several_pages():
     assert len(pages) == 3 and heights[0] == heights[1] == 8 * heights[2]
 
 
+SUMMARY = {"model": {}, "data": {}, "versions": {}, "pairs": {}, "phantom": {}}
+"""As little as is known for an evaluation's."""
+
+
 def test_results_appear_all_at_once_or_not_at_all(tmp_path):
     folder = tmp_path / "out"
     for sheets in (("old", "both"), ("both",)):
         with ResultsFolder(folder) as results:
+            results.write_summary(SUMMARY)
             results.write_report("\n".join(sheets))
             for name in sheets:
                 results.sheet(name).write_bytes(b"x")
     (folder / "note.txt").write_text("mine")
-    kept = ["contact-sheets/both.png", "evaluation.md", "note.txt"]
+    kept = ["contact-sheets/both.png", "evaluation.json", "evaluation.md", "note.txt"]
     assert files_in(folder) == kept
     with pytest.raises(RuntimeError), ResultsFolder(folder) as results:
         results.write_report("half")
         results.sheet("new").write_bytes(b"x")
         raise RuntimeError
     assert files_in(folder) == kept and "half" not in (folder / "evaluation.md").read_text(encoding="utf-8")
-    assert sorted(path.name for path in folder.iterdir()) == ["contact-sheets", "evaluation.md", "note.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "contact-sheets", "evaluation.json", "evaluation.md", "note.txt",
+    ]  # fmt: skip
     with ResultsFolder(folder) as results:
         assert results.sheet("us/ct ..\\x 1").name == "us-ct-..-x-1.png"
+
+
+@pytest.mark.parametrize("summary", [None, "precious", "[]", '{"model": {}}', "\ud800" * 9])
+@pytest.mark.parametrize("name", ["measures.csv", "evaluation.json", "evaluation.md", "contact-sheets/mine.png"])
+def test_what_no_evaluation_wrote_is_not_replaced(tmp_path, name, summary):
+    for file, text in (("evaluation.json", summary), (name, "precious")):
+        if text is not None:
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_text(text, errors="surrogatepass")
+    before = files_in(tmp_path)
+    with pytest.raises(FileExistsError, match=r"is there already, and no evaluation wrote it\. Choose another --out\."):
+        ResultsFolder(tmp_path).__enter__()
+    assert files_in(tmp_path) == before and (tmp_path / name).read_text() == "precious"
+
+
+def test_folder_in_the_place_of_a_file_is_told_before_anything_is_moved(tmp_path):
+    with ResultsFolder(tmp_path) as results:
+        results.write_summary(SUMMARY)
+    (tmp_path / "measures.csv").mkdir()
+    with pytest.raises(FileExistsError, match=r"measures\.csv is there already"):
+        ResultsFolder(tmp_path).__enter__()
 
 
 def test_subject_without_a_license_has_one_result(model_path, issue):
