@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,9 +50,14 @@ def explained(report: Report | None = None) -> Iterator[None]:
             yield
     except ModuleNotFoundError as error:
         how = 'run in the folder of AMIFusion\'s source: pip install ".[batch,evaluation]"'
-        _end(f"The package {error.name} is missing. To install all that commands need, {how}", report)
+        # Slicer's own packages must stay as they are, and pip would replace some of them.
+        where = " of a Python other than Slicer's" if "SLICER_HOME" in os.environ else ""
+        _end(f"The package {error.name} is missing. To install all that commands need{where}, {how}", report)
     except WrongUseError as error:
         _end(str(error), report, WRONG_USE)
+    except BrokenPipeError:
+        # Who reads standard output has had enough; click ends the command without a word.
+        raise
     except Exception as error:
         if is_memory_shortage(error):
             message = "There is not enough memory for this. Use smaller volumes or a machine with more memory."

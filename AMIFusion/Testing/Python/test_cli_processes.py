@@ -156,6 +156,10 @@ def test_a_missing_package_is_told_with_what_to_do(tmp_path, missing, command):
     ran = subprocess.run(command_line, capture_output=True, encoding="utf-8", env=ENVIRONMENT)
     assert ran.returncode == 1 and f"package {missing} is missing" in ran.stderr and "pip install" in ran.stderr
     assert "Traceback" not in ran.stderr
+    in_slicer = subprocess.run(
+        command_line, capture_output=True, encoding="utf-8", env={**ENVIRONMENT, "SLICER_HOME": "/opt/slicer"}
+    )
+    assert missing == "typer" or "a Python other than Slicer's" in in_slicer.stderr
     # In Slicer the whole project's packages would replace Slicer's own.
     assert missing != "typer" or "PythonSlicer -m pip install typer" in ran.stderr and "install ." not in ran.stderr
 
@@ -173,3 +177,13 @@ def test_a_module_calls_itself_by_the_commands_name(tmp_path):
     assert wrong.returncode == 2 and json.loads(wrong.stdout)["command"] == "fuse"
     script = run("--show-completion", SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
     assert "python" not in script.lower()
+
+
+def test_a_reader_that_has_had_enough_hears_no_more():
+    model = LIBRARY / "Resources" / "Models" / "amifusion-research.amif"
+    ran = subprocess.Popen(
+        [*COMMAND, "model", "inspect", str(model)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        env=ENVIRONMENT,
+    )  # fmt: skip
+    ran.stdout.close()
+    assert "Broken pipe" not in ran.stderr.read() and ran.wait() == 1
