@@ -180,9 +180,9 @@ def test_a_module_calls_itself_by_the_commands_name(tmp_path):
 
 
 def test_a_reader_that_has_had_enough_hears_no_more():
-    model = LIBRARY / "Resources" / "Models" / "amifusion-research.amif"
+    given = LIBRARY / "Resources" / "Models" / "amifusion-research-evaluation.license"
     ran = subprocess.Popen(
-        [*COMMAND, "model", "inspect", str(model)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        [*COMMAND, "license", "inspect", str(given)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         env=ENVIRONMENT,
     )  # fmt: skip
     ran.stdout.close()
