@@ -136,11 +136,11 @@ def test_what_no_evaluation_wrote_is_not_replaced(tmp_path, name, summary):
     for file, text in (("evaluation.json", summary), (name, "precious")):
         if text is not None:
             (tmp_path / file).parent.mkdir(exist_ok=True)
-            (tmp_path / file).write_text(text, errors="surrogatepass")
+            (tmp_path / file).write_bytes(text.encode(errors="surrogatepass"))
     before = files_in(tmp_path)
     with pytest.raises(FileExistsError, match=r"is there already, and no evaluation wrote it\. Choose another --out\."):
         ResultsFolder(tmp_path).__enter__()
-    assert files_in(tmp_path) == before and (tmp_path / name).read_text() == "precious"
+    assert files_in(tmp_path) == before and (tmp_path / name).read_bytes() == b"precious"
 
 
 def test_folder_in_the_place_of_a_file_is_told_before_anything_is_moved(tmp_path):
