@@ -92,7 +92,8 @@ def workers_of(address: str) -> Iterator[Client]:
     with _quiet():
         try:
             client = Client(address, timeout=_CONNECT_SECONDS)
-        except (OSError, DaskTimeoutError, ValueError, TypeError):
+        # What answers may be no Dask: its first bytes are then taken for a size that no memory has.
+        except (OSError, DaskTimeoutError, ValueError, TypeError, MemoryError):
             raise ClusterError(
                 f"No Dask scheduler answers at {address}. Start one with 'dask scheduler', and give its address as it "
                 "shows it."

@@ -167,14 +167,13 @@ def revoke(
 
         with wrong_use():
             check_names(names or [])
-        is_new = not path.exists()
         desk = publisher_of(keys)
         key = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
         numbers = named_licenses(names or [], key)
         if register is not None:
             _check_registered(numbers, register)
         until = _utc(next_update) if next_update else datetime.now(timezone.utc) + timedelta(days=30)
-        made = write_list(path, numbers, key, until, publisher or (desk.name if desk else ""))
+        made, is_new = write_list(path, numbers, key, until, publisher or (desk.name if desk else ""))
     count = len(made.revoked)
     counted = f"{count} license is" if count == 1 else f"{count} licenses are"
     report.say(f"{counted} on the list {path}, sequence {made.sequence}.")

@@ -199,6 +199,7 @@ def to_reissue(
 
 
 def _extend(register: Path, issued: Sequence[IssuedLicense]) -> None:
+    register = register.resolve()  # behind a link lies the table that is kept
     with locked(register):
         rows = read_register(register) if register.exists() else []
         with whole(register) as place:

@@ -71,7 +71,7 @@ def named_licenses(names: Sequence[str], signing_key: Ed25519PrivateKey) -> list
 
 def revoke(
     path: Path, numbers: Sequence[str], signing_key: Ed25519PrivateKey, next_update: datetime, issuer: str = ""
-) -> RevocationList:
+) -> tuple[RevocationList, bool]:
     """Write a list with more licenses on it, instead of the one before; without more it is renewed.
 
     Args:
@@ -82,7 +82,7 @@ def revoke(
         issuer: the publisher's name; empty for that on the list before.
 
     Returns:
-        The new list.
+        The list, and whether there was none before it.
 
     Raises:
         ValueError: the list before is broken or another publisher's, there is no name, or the update is no later than
@@ -94,6 +94,7 @@ def revoke(
     if next_update <= datetime.now(timezone.utc):
         raise ValueError("The next update must be later than now. Choose a later day.")
     public_key = public_half(signing_key)
+    path = path.resolve()  # behind a link lies the list that is published
     with locked(path):
         before, now = _list_before(path, public_key), datetime.now(timezone.utc)
         revoked = {**{number: now for number in numbers}, **(before.revoked if before else {})}
@@ -102,7 +103,7 @@ def revoke(
         made = read_revocation_list(text, public_key)
         with whole(path) as place:
             place.write_text(text, encoding="utf-8", newline="\n")
-    return made
+    return made, before is None
 
 
 def rotate_model(

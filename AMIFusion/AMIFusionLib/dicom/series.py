@@ -15,14 +15,9 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 from .errors import DicomError, SeriesChoiceError, damaged, parsing, printable
 
 _LISTED = (
-    "SOPClassUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "SeriesDescription",
-    "Modality",
-    "Rows",
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows",
     "NumberOfFrames",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,7 +107,8 @@ def _header(path: Path) -> Dataset | None:
         DicomError: an image that is damaged: without it a series would have a slice less, and might look regular.
     """
     if not is_dicom_file(path):
-        if path.is_file() and path.suffix.lower() == ".dcm":
+        # macOS keeps what a stick cannot hold of a file in another, whose name begins so.
+        if path.is_file() and path.suffix.lower() == ".dcm" and not path.name.startswith("._"):
             raise damaged(path)
         return None
     with parsing(path):

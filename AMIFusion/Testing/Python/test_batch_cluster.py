@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import signal
+import socketserver
 import subprocess
 import sys
 import threading
@@ -143,6 +144,22 @@ def test_scheduler_that_is_not_there_is_told(studies, tmp_path, monkeypatch):
     (studies / "pairs.csv").write_text("reference,moving\na,\n")
     assert "row 2: there is no moving" in run(*command, "tcp://127.0.0.1:1", expect=1).err
     assert not list((tmp_path / "out").glob("*.nrrd"))
+
+
+def test_what_answers_and_is_no_scheduler_is_told(studies, tmp_path, monkeypatch):
+    """Its answer is taken for the size of a message: more than any memory has."""
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2)
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        told = run("batch", studies / "pairs.csv", "--out", tmp_path / "out", "--scheduler", address, expect=1).err
+        server.shutdown()
+    assert f"No Dask scheduler answers at {address}." in told and "memory" not in told
 
 
 def test_worker_killed_while_writing_loses_nothing(on_two_workers, tmp_path, model_path):

@@ -2,6 +2,7 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import json
+import os
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,20 @@ class TestRevoking:
             list(pool.map(put, numbers))
         made = read_revocation_list(path.read_text(encoding="utf-8"), publisher.public_key)
         assert sorted(made.revoked) == sorted(numbers)
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+    def test_the_list_behind_a_link_is_the_one_that_is_written(self, office):
+        revoke()
+        (office / "revocations.txt").rename(office / "published.txt")
+        (office / "revocations.txt").symlink_to("published.txt")
+        issue("a.license")
+        revoke("a.license")
+        assert (office / "revocations.txt").is_symlink()
+        made = read_revocation_list(
+            (office / "published.txt").read_text(encoding="utf-8"),
+            (office / "keys/public.pem").read_text(encoding="utf-8"),
+        )
+        assert len(made.revoked) == 1
 
     def test_a_new_list_is_warned_of(self, office):
         """A mistyped name would begin one, and those revoked before would be forgotten with the list that has them."""

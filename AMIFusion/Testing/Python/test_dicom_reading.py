@@ -169,6 +169,7 @@ def test_other_files_in_a_folder_are_passed_over(tmp_path, stored):
     report.save_as(folder / "report.dcm", enforce_file_format=True)
     (folder / "copies").mkdir()
     shutil.copy(next(folder.glob("*0*.dcm")), folder / "copies")
+    (folder / "._0001.dcm").write_bytes(b"\0\5\x16\7")  # as macOS writes beside 0001.dcm on a stick
     assert [series.images for series in series_in(folder)] == [5]
     np.testing.assert_array_equal(read_dicom(folder).array, stored)
 
@@ -180,6 +181,13 @@ def test_a_damaged_file_in_a_folder_is_not_passed_over(tmp_path, stored, content
     sorted(folder.iterdir())[-1].write_bytes(content)
     with pytest.raises(DicomError, match="cut off, damaged or no DICOM file"):
         read_dicom(folder)
+
+
+def test_files_are_compared_only_where_they_could_be_copies(tmp_path, stored, monkeypatch):
+    """Each with each, thousands of slices would take minutes."""
+    folder = SeriesMaker("MR", stored).write(tmp_path / "mr")
+    monkeypatch.setattr("AMIFusionLib.dicom.series.cmp", lambda *_, **__: pytest.fail("compared"))
+    assert [series.images for series in series_in(folder)] == [5]
 
 
 def test_images_that_share_a_uid_are_all_read(tmp_path, stored):
