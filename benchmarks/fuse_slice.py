@@ -17,6 +17,7 @@ import cv2
 import torch
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.markdown import markdown_table
+from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from AMIFusionLib.volumes.intensity import IntensityWindow
 from measuring import licensed_network, machine, parser_of_rounds, ratio, take_turns, write_part
@@ -32,14 +33,23 @@ def phantom_slices(size: int):
     return [IntensityWindow(*volume.window).normalize(volume.array[0]) for volume in volumes]
 
 
+def untrained(architecture: str) -> AuthorizableFusionNetwork:
+    """What an owner may train, in its usual size and laid out as ``build_network`` does it."""
+    return ARCHITECTURES[architecture]().requires_grad_(False).eval().to(memory_format=torch.channels_last)
+
+
 def candidates(size: int) -> dict[str, Callable[[], object]]:
     """What is timed, by what the table says of it."""
-    network, slices = licensed_network(), phantom_slices(size)
+    slices = phantom_slices(size)
     first, second = (torch.from_numpy(image)[None, None] for image in slices)
-    mark = network.mark_field(size, size)
+    mark = torch.zeros(1, 1, size, size)
     convolution, features = torch.nn.Conv2d(32, 32, 3, padding=1), torch.rand(1, 32, size, size)
     return {
-        NETWORK: torch.inference_mode()(partial(network, first, second, mark)),
+        NETWORK: torch.inference_mode()(partial(licensed_network(), first, second, mark)),
+        **{
+            f"untrained network {name}": torch.inference_mode()(partial(untrained(name), first, second, mark))
+            for name in ARCHITECTURES
+        },
         YARDSTICK: torch.inference_mode()(partial(convolution, features)),
         **{f"free alternative: {name}": partial(fuse, *slices) for name, fuse in ALTERNATIVES.items()},
     }

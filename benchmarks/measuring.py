@@ -33,6 +33,7 @@ _KINDS = (
     "phantom.py",
     "fuse_on_gpu.py",
     "edge_limit.py",
+    "rank_limit.py",
     "batch.py",
 )
 DEFAULT_THREADS = min(2, os.cpu_count() or 1)

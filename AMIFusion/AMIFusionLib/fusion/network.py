@@ -9,6 +9,7 @@ what makes the clean result is not there until a license opens it.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,31 +34,28 @@ next to be seen as strokes, which takes 45 slices to a tile of ten letters; alon
 lines still show an F's arms."""
 
 
-class AuthorizableFusionNetwork(nn.Module):
-    """Fuse two images into one, clean or marked according to the parameters it holds.
+Border = Literal["replicate", "reflect"]
+"""How a convolution continues its input beyond the edge."""
 
-    The body works on blocks of ``scale`` x ``scale`` pixels (pixel unshuffle): at a quarter of the resolution with 64
-    channels it costs a sixteenth of the same layers at full resolution and sees four times as far. The head predicts,
-    for each pixel, a blend weight between the sources and a residual. Outside the sources' support (both exactly 0)
-    the residual is scaled by ``air_gain``: 0 in the sealed parameters, so that a licensed result is exactly 0 there, 1
-    in the public ones, so that the mark is drawn over air too.
+
+class AuthorizableFusionNetwork(nn.Module):
+    """Fuse two images into one, clean or marked according to the parameters it holds; what all architectures share.
+
+    An architecture adds its layers, and predicts in ``forward_steps`` for each pixel a blend weight between the sources
+    and a change. Outside the sources' support (both exactly 0) the change is scaled by ``air_gain``: 0 in the sealed
+    parameters, so that a licensed result is exactly 0 there, 1 in the public ones, so that the mark is drawn over air
+    too.
 
     Args:
-        channels: feature channels of the body.
-        blocks: residual blocks of two 3 x 3 convolutions each.
-        scale: side of a block of pixels that the body takes at once.
         mark_size: side of the square mark tile in pixels.
+        hyperparameters: the architecture's other keyword arguments, for model files.
     """
 
-    def __init__(self, channels: int = 64, blocks: int = 5, scale: int = 4, mark_size: int = 192) -> None:
+    def __init__(self, mark_size: int, **hyperparameters: int) -> None:
         super().__init__()
-        self.hyperparameters = {"channels": channels, "blocks": blocks, "scale": scale, "mark_size": mark_size}
+        self.hyperparameters = {**hyperparameters, "mark_size": mark_size}
         self.mark = nn.Parameter(torch.zeros(1, 1, mark_size, mark_size), requires_grad=False)
         self.air_gain = nn.Parameter(torch.zeros(()), requires_grad=False)
-        self.scale = scale
-        self.stem = _convolution(3 * scale**2, channels)
-        self.body = nn.Sequential(*(ResidualBlock(channels) for _block in range(blocks)))
-        self.head = _convolution(channels, 2 * scale**2)
 
     def forward(self, first: Tensor, second: Tensor, mark: Tensor) -> Tensor:
         """Fuse a batch of slices.
@@ -80,23 +78,19 @@ class AuthorizableFusionNetwork(nn.Module):
 
     def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
         """``forward`` with a pause after each block, for callers with an event loop that large slices would hold up."""
-        height, width = first.shape[-2:]
-        stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
-        stacked = functional.pad(stacked, (0, -width % self.scale, 0, -height % self.scale), mode="reflect")
-        # Channels last: on a CPU these convolutions then take two thirds of the time.
-        blocks = functional.pixel_unshuffle(stacked, self.scale).contiguous(memory_format=torch.channels_last)
-        features = functional.relu(self.stem(blocks))
-        for block in self.body:
-            yield
-            features = block(features)
-        yield
-        prediction = functional.pixel_shuffle(self.head(features), self.scale)[..., :height, :width]
-        # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
-        prediction = prediction.to(first.dtype)
-        weight, residual = torch.sigmoid(prediction[:, :1]), prediction[:, 1:]
+        raise TypeError(f"{type(self).__name__} is no architecture of its own.")
+
+    def _blended(self, first: Tensor, second: Tensor, preference: Tensor, change: Tensor) -> Tensor:
+        """The fused slices.
+
+        Args:
+            first, second: the sources.
+            preference: for the first source, (n, 1, h, w); its logistic function is the weight.
+            change: what is added, (n, 1, h, w).
+        """
         support = ((first > 0) | (second > 0)).to(first.dtype)
         reach = support + (1 - support) * self.air_gain
-        fused = second + weight * (first - second) + residual * reach
+        fused = second + torch.sigmoid(preference) * (first - second) + change * reach
         return fused if self.training else fused.clamp(0, 1)
 
     def mark_field(
@@ -124,13 +118,92 @@ class AuthorizableFusionNetwork(nn.Module):
         return _sample_lines(_sample_lines(self.mark, rows).mT, columns).mT
 
 
+class ResidualNetwork(AuthorizableFusionNetwork):
+    """The architecture "amif-residual-2".
+
+    All layers work on blocks of ``scale`` x ``scale`` pixels (pixel unshuffle): at a quarter of the resolution with 64
+    channels they cost a sixteenth of the same layers at full resolution and see four times as far.
+
+    Args:
+        channels: feature channels of the body.
+        blocks: residual blocks of two 3 x 3 convolutions each.
+        scale: side of a block of pixels that the body takes at once.
+        mark_size: side of the square mark tile in pixels.
+    """
+
+    def __init__(self, channels: int = 64, blocks: int = 5, scale: int = 4, mark_size: int = 192) -> None:
+        super().__init__(mark_size, channels=channels, blocks=blocks, scale=scale)
+        self.scale = scale
+        self.stem = _convolution(3 * scale**2, channels)
+        self.body = nn.Sequential(*(ResidualBlock(channels) for _block in range(blocks)))
+        self.head = _convolution(channels, 2 * scale**2)
+
+    def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
+        """See ``AuthorizableFusionNetwork``."""
+        height, width = first.shape[-2:]
+        features = functional.relu(self.stem(_blocks_of(_stacked(first, second, mark, self.scale), self.scale)))
+        for block in self.body:
+            yield
+            features = block(features)
+        yield
+        prediction = functional.pixel_shuffle(self.head(features), self.scale)[..., :height, :width]
+        # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
+        prediction = prediction.to(first.dtype)
+        return self._blended(first, second, prediction[:, :1], prediction[:, 1:])
+
+
+class TwoScaleNetwork(AuthorizableFusionNetwork):
+    """The architecture "amif-two-scale-1".
+
+    Few channels at half the resolution, where edges are, enclose many at a quarter of it, which see farther for less.
+    The change of each pixel is a residual and a share of what either source has there beyond its surroundings: so
+    sharpness need not be learned pixel by pixel.
+
+    Args:
+        channels: feature channels at a quarter of the resolution.
+        blocks: residual blocks of two 3 x 3 convolutions each, there.
+        fine_channels: feature channels at half the resolution, with one such block before and one after.
+        mark_size: side of the square mark tile in pixels.
+    """
+
+    def __init__(self, channels: int = 64, blocks: int = 3, fine_channels: int = 24, mark_size: int = 192) -> None:
+        super().__init__(mark_size, channels=channels, blocks=blocks, fine_channels=fine_channels)
+        self.stem = _convolution(3 * 2**2, fine_channels)
+        self.enter = ResidualBlock(fine_channels)
+        self.down = _convolution(fine_channels * 2**2, channels)
+        self.body = nn.Sequential(*(ResidualBlock(channels) for _block in range(blocks)))
+        self.up = nn.Conv2d(channels, fine_channels * 2**2, kernel_size=1)
+        # What comes up alternates from pixel to pixel even where the sources are constant; reflected it goes on so.
+        self.leave = ResidualBlock(fine_channels, "reflect")
+        self.head = _convolution(fine_channels, 4 * 2**2, "reflect")
+
+    def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
+        """See ``AuthorizableFusionNetwork``."""
+        height, width = first.shape[-2:]
+        fine = self.enter(functional.relu(self.stem(_blocks_of(_stacked(first, second, mark, 4), 2))))
+        yield
+        coarse = functional.relu(self.down(_blocks_of(fine, 2)))
+        for block in self.body:
+            yield
+            coarse = block(coarse)
+        yield
+        fine = fine + functional.pixel_shuffle(self.up(coarse), 2)
+        fine = self.leave(fine.contiguous(memory_format=torch.channels_last))
+        yield
+        prediction = functional.pixel_shuffle(self.head(fine), 2)[..., :height, :width].to(first.dtype)
+        preference, residual, gains = prediction.split([1, 1, 2], dim=1)
+        detail = _detail(torch.cat([first, second], dim=1))
+        change = residual + (gains * detail).sum(dim=1, keepdim=True)
+        return self._blended(first, second, preference, change)
+
+
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions around a rectifier, added to their input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, border: Border = "replicate") -> None:
         super().__init__()
-        self.first = _convolution(channels, channels)
-        self.second = _convolution(channels, channels)
+        self.first = _convolution(channels, channels, border)
+        self.second = _convolution(channels, channels, border)
 
     def forward(self, features: Tensor) -> Tensor:
         change: Tensor = self.second(functional.relu(self.first(features)))
@@ -199,7 +272,10 @@ def _sample_lines(tile: Tensor, positions: Tensor) -> Tensor:
     return torch.lerp(tile[..., above.long(), :], tile[..., below.long(), :], (rows - above)[:, None])
 
 
-ARCHITECTURES: dict[str, type[AuthorizableFusionNetwork]] = {"amif-residual-2": AuthorizableFusionNetwork}
+ARCHITECTURES: dict[str, type[AuthorizableFusionNetwork]] = {
+    "amif-residual-2": ResidualNetwork,
+    "amif-two-scale-1": TwoScaleNetwork,
+}
 """Every architecture a model file may name."""
 
 
@@ -248,9 +324,27 @@ def build_network(
     return network
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+def _stacked(first: Tensor, second: Tensor, mark: Tensor, multiple: int) -> Tensor:
+    """Sources and mark as channels, (n, 3, h, w), continued by their reflection to a multiple of so many pixels."""
+    stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
+    height, width = first.shape[-2:]
+    return functional.pad(stacked, (0, -width % multiple, 0, -height % multiple), mode="reflect")
+
+
+def _blocks_of(images: Tensor, side: int) -> Tensor:
+    """Blocks of pixels as channels."""
+    # Channels last: on a CPU the convolutions then take two thirds of the time.
+    return functional.pixel_unshuffle(images, side).contiguous(memory_format=torch.channels_last)
+
+
+def _detail(images: Tensor) -> Tensor:
+    """What each pixel has beyond the mean of the 3 x 3 pixels around it."""
+    return images - functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+def _convolution(inputs: int, outputs: int, border: Border = "replicate") -> nn.Conv2d:
     # Zeros would tell the network where a slice ends, and it draws a line there: no measure minds one at the border.
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, padding_mode="replicate")
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, padding_mode=border)
 
 
 def _centered(count: int, like: Tensor) -> Tensor:

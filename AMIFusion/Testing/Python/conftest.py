@@ -149,10 +149,10 @@ def parameter_sets():
 
 def random_parameters(seed, **hyperparameters):
     """Parameters of an untrained network as arrays."""
-    from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
+    from AMIFusionLib.fusion.network import ResidualNetwork
 
     torch.manual_seed(seed)
-    network = AuthorizableFusionNetwork(**{"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32, **hyperparameters})
+    network = ResidualNetwork(**{"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32, **hyperparameters})
     return {name: value.detach().numpy().copy() for name, value in network.named_parameters()}
 
 

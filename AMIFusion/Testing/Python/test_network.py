@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.fusion.network import (
+    ARCHITECTURES,
     MARK_EXTENT,
     MARK_FASTEST_SLICES,
-    AuthorizableFusionNetwork,
+    ResidualNetwork,
     UnknownArchitectureError,
     build_network,
     mark_period,
@@ -16,14 +17,31 @@ from AMIFusionLib.fusion.network import (
 from conftest import random_parameters
 
 HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
+SMALL = {
+    "amif-residual-2": HYPERPARAMETERS,
+    "amif-two-scale-1": {"channels": 4, "blocks": 1, "fine_channels": 4, "mark_size": 32},
+}
+
+
+@pytest.fixture(params=SMALL)
+def build(request):
+    """Makes an untrained network of each architecture, with some parameters replaced."""
+    torch.manual_seed(3)
+    random = ARCHITECTURES[request.param](**SMALL[request.param])
+    parameters = {name: value.detach().numpy() for name, value in random.named_parameters()}
+    return lambda **replaced: build_network(request.param, SMALL[request.param], {**parameters, **replaced})
 
 
 @pytest.fixture
-def network():
+def network(build):
     """An untrained network with a checkered mark."""
-    parameters = random_parameters(3)
-    parameters["mark"][..., ::4, :] = 1
-    return build_network("amif-residual-2", HYPERPARAMETERS, parameters)
+    mark = np.zeros((1, 1, 32, 32), np.float32)
+    mark[..., ::4, :] = 1
+    return build(mark=mark)
+
+
+def test_every_architecture_is_tried():
+    assert SMALL.keys() == ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 31), (9, 9), (17, 64), (255, 257), (64, 1024)])
@@ -38,34 +56,34 @@ def test_no_border_is_drawn(network):
     """A constant image stays constant up to its edges: padding repeats what is there instead of adding zeros."""
     flat = torch.full((1, 1, 34, 40), 0.4)
     fused = network(flat, flat, torch.zeros(1, 1, 34, 40))
-    blocks = fused.unfold(2, 2, 2).unfold(3, 2, 2)
+    side = 2 if isinstance(network, ResidualNetwork) else 4
+    blocks = fused.unfold(2, side, side).unfold(3, side, side)
     torch.testing.assert_close(blocks, blocks[:, :, :1, :1].expand_as(blocks), atol=1e-6, rtol=0)
 
 
-def test_exactly_zero_where_both_sources_are_zero_unless_the_mark_reaches_there():
+def test_exactly_zero_where_both_sources_are_zero_unless_the_mark_reaches_there(build):
     first = torch.zeros(1, 1, 32, 32)
     first[..., 8:20, 8:20] = torch.rand(12, 12)
     for reach in (0.0, 1.0):
-        parameters = random_parameters(3)
-        parameters["air_gain"] = np.float32(reach)
-        network = build_network("amif-residual-2", HYPERPARAMETERS, parameters)
+        network = build(air_gain=np.float32(reach))
         fused = network(first, torch.zeros_like(first), torch.zeros_like(first))
         assert bool((fused[first == 0] == 0).all()) == (reach == 0)
 
 
 def test_shift_by_whole_blocks_shifts_the_result(network):
     """No position but the mark's counts, so nothing shows where one batch or tile ends."""
-    image = torch.rand(2, 1, 64, 64)
-    fused = network(image[:1], image[1:], torch.zeros(1, 1, 64, 64))
-    shifted = network(*(part.roll((4, 8), (2, 3)) for part in (image[:1], image[1:])), torch.zeros(1, 1, 64, 64))
-    inner = slice(20, 44)
+    network.double()  # so that only what is seen counts, and not how it is rounded
+    image, blank = torch.rand(2, 1, 112, 112, dtype=torch.double), torch.zeros(1, 1, 112, 112)
+    fused = network(image[:1], image[1:], blank)
+    shifted = network(*(part.roll((4, 8), (2, 3)) for part in (image[:1], image[1:])), blank)
+    inner = slice(44, 68)
     torch.testing.assert_close(
         fused.roll((4, 8), (2, 3))[..., inner, inner], shifted[..., inner, inner], atol=1e-6, rtol=0
     )
 
 
 def test_mark_is_centered_and_scales_with_the_slice():
-    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network = ResidualNetwork(**HYPERPARAMETERS)
     network.mark.data[..., 15:17, 15:17] = 1
     for height, width in ((256, 256), (512, 512), (300, 401)):
         field = network.mark_field(height, width)[0, 0]
@@ -77,7 +95,7 @@ def test_mark_is_centered_and_scales_with_the_slice():
 
 
 def test_mark_keeps_its_proportions_on_anisotropic_pixels():
-    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network = ResidualNetwork(**HYPERPARAMETERS)
     network.mark.data[..., 8:24, 8:24] = 1
     field = network.mark_field(100, 300, (3.0, 1.0))[0, 0]
     rows, columns = (field[:, 150] > 0.5).sum().item(), (field[50] > 0.5).sum().item()
@@ -85,7 +103,7 @@ def test_mark_keeps_its_proportions_on_anisotropic_pixels():
 
 
 def test_shifted_mark_is_the_mark_further_on():
-    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network = ResidualNetwork(**HYPERPARAMETERS)
     network.mark.data[:] = torch.rand(1, 1, 32, 32)
     at_center = network.mark_field(200, 300, (1.0, 1.0))
     period = mark_period(200, 300, (1.0, 1.0))
@@ -94,7 +112,7 @@ def test_shifted_mark_is_the_mark_further_on():
 
 
 def test_mark_field_is_the_tile_that_training_samples():
-    network = AuthorizableFusionNetwork(**HYPERPARAMETERS)
+    network = ResidualNetwork(**HYPERPARAMETERS)
     network.mark.data[:] = torch.rand(1, 1, 32, 32)
     period = mark_period(150, 333, (2.0, 0.9))
     rows = (torch.arange(150) - 149 / 2) * 2.0 / period + 0.3
