@@ -121,18 +121,15 @@ def reissue(
     """Issue licenses for a model's new key to all whose license holds and is not revoked, and add them to the table."""
     report = Report("license reissue", as_json)
     with explained(report):
-        from AMIFusionLib.desk.issuing import to_reissue, write_all
-        from AMIFusionLib.desk.tables import read_register
+        from AMIFusionLib.desk.issuing import reissue as issue_again
         from AMIFusionLib.revocations import read_list_file
         from AMIFusionLib.whole_output import check_free
 
         check_free(out)
         sealed = read_model(model)
         known = read_list_file(revoked, sealed.description.public_key)
-        requests, left = to_reissue(read_register(register), sealed, known, expires and _utc(expires))
-        issued = _issuer([model], keys, signing_key, master_key).issue(requests)
-        if issued:
-            write_all(out, issued, register)
+        issuer = _issuer([model], keys, signing_key, master_key)
+        issued, left = issue_again(out, register, issuer, sealed, known, expires and _utc(expires))
     counted = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
     if counted:
         report.say(f"Not reissued: {counted}")
