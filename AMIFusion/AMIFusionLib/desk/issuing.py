@@ -123,10 +123,12 @@ def write_one(path: Path, issued: IssuedLicense, register: Path | None = None) -
         ValueError: the register is none.
         OSError: something cannot be written.
     """
+    if register is not None:
+        register = register.resolve()  # behind a link lies the table that is kept
+        _rows_of(register)  # before there is a lock, which would stay where nothing is written
     with whole(path) as place:
         write_private(place, issued.text)
         if register is not None:
-            register = register.resolve()  # behind a link lies the table that is kept
             row = replace(issued.row, file=_plain_name(path, issued.row.file))
             with locked(register):
                 _extend(register, [replace(issued, row=row)])
@@ -148,6 +150,7 @@ def write_all(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> 
         _write_folder(folder, issued, register.name)
         return
     register = register.resolve()  # behind a link lies the table that is kept
+    _rows_of(register)  # before there is a lock, which would stay where nothing is written
     with locked(register):
         _write_beside(folder, issued, register)
 
@@ -179,10 +182,13 @@ def reissue(
         requests, left = to_reissue(read_register(register), model, revocations, expires)
         return issuer.issue(requests), left
 
-    with locked(register):
-        issued, left = decide()
-        if issued:
-            _write_beside(folder, issued, register)
+    # First without a lock, which would stay where nothing is written; what counts is what is decided under it.
+    issued, left = decide()
+    if issued:
+        with locked(register):
+            issued, left = decide()
+            if issued:
+                _write_beside(folder, issued, register)
     return issued, left
 
 
@@ -247,9 +253,14 @@ def _write_beside(folder: Path, issued: Sequence[IssuedLicense], register: Path)
 
 def _extend(register: Path, issued: Sequence[IssuedLicense]) -> None:
     """Add lines to a register that is locked."""
-    rows = read_register(register) if register.exists() else []
+    rows = _rows_of(register)
     with whole(register) as place:
         write_private(place, register_text([*rows, *(each.row for each in issued)]))
+
+
+def _rows_of(register: Path) -> list[RegisteredLicense]:
+    """What is in a register, which need not be there yet."""
+    return read_register(register) if register.exists() else []
 
 
 def _plain_name(path: Path, otherwise: str) -> str:

@@ -60,6 +60,26 @@ def test_folders_above_a_sealed_model_are_made(office):
     assert [path.name for path in (office / "deep" / "er").iterdir()] == ["lab.amif"]
 
 
+def test_a_refused_command_leaves_no_lock(office):
+    """Nor a folder for it."""
+    issue("jane.license", "--register", "all.csv")
+    reissue = ("license", "reissue", "all.csv", "--model", "lab.amif", "--keys", "keys", "--list", "list.txt", "--out")
+    run("license", "revoke", "--keys", "keys", "--list", "list.txt")
+    for lock in office.glob(".*.lock"):
+        lock.unlink()
+    before = contents(office)
+    assert "No license is needed" in run(*reissue, "again")
+    for name in ("all.csv", "list.txt"):
+        (office / name).write_text("hello")
+    run("license", "revoke", "--keys", "keys", "--list", "list.txt", expect=1)
+    run("license", "revoke", "--signing-key", "keys/signing.pem", "--list", "new/list.txt", expect=1)
+    issue("b.license", "--register", "all.csv", expect=1)
+    issue_many(f"licensee,expires\nA,{NEXT_YEAR}\n", "--register", "all.csv", expect=1)
+    (office / "list.txt").write_bytes(before[office / "list.txt"])
+    run(*reissue, "again", expect=1)
+    assert contents(office).keys() - {office / "people.csv"} == before.keys() and not (office / "new").exists()
+
+
 def test_overwriting_is_advised_only_to_commands_that_have_it(office):
     table = f"licensee,expires\nA,{NEXT_YEAR}\n"
     issue_many(table, "--register", "all.csv")
