@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -151,8 +152,8 @@ def write_all(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> 
         return
     register = register.resolve()  # behind a link lies the table that is kept
     _rows_of(register)  # before there is a lock, which would stay where nothing is written
-    with locked(register):
-        _write_beside(folder, issued, register)
+    with _written(folder, issued), locked(register):
+        _extend(register, issued)
 
 
 def reissue(
@@ -188,7 +189,8 @@ def reissue(
         with locked(register):
             issued, left = decide()
             if issued:
-                _write_beside(folder, issued, register)
+                with _written(folder, issued):
+                    _extend(register, issued)
     return issued, left
 
 
@@ -240,11 +242,12 @@ def _write_folder(folder: Path, issued: Sequence[IssuedLicense], register_name: 
             write_private(place / register_name, register_text(each.row for each in issued))
 
 
-def _write_beside(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> None:
-    """Write licenses into a new folder, and their lines into a register elsewhere that is locked."""
+@contextmanager
+def _written(folder: Path, issued: Sequence[IssuedLicense]) -> Iterator[None]:
+    """Licenses in a new folder, which goes again if what follows fails."""
     _write_folder(folder, issued)
     try:
-        _extend(register, issued)
+        yield
     except BaseException:
         # Licenses that are in no register could not be revoked by their numbers.
         shutil.rmtree(folder, ignore_errors=True)
