@@ -157,7 +157,11 @@ def write_all(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> 
 
 
 def reissue(
-    folder: Path, register: Path, issuer: Issuer, model: SealedModel, revocations: RevocationList,
+    folder: Path,
+    register: Path,
+    issuer: Issuer,
+    model: SealedModel,
+    revocations: RevocationList,
     expires: datetime | None = None,
 ) -> tuple[list[IssuedLicense], dict[str, int]]:
     """Issue what licensees of a model need when its key was exchanged, into a new folder and the register; all or none.
