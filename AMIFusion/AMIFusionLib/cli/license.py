@@ -166,6 +166,7 @@ def revoke(
 
         with wrong_use():
             check_names(names or [])
+        check_places({"--list": path}, [register, *map(Path, names or [])], keys, signing_key)
         desk = publisher_of(keys)
         key = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
         numbers = named_licenses(names or [], key)

@@ -70,7 +70,8 @@ SINGLE = ("--master-key", "keys/master.key", "--signing-key", "keys/signing.pem"
         ((*ISSUE, "a.license", "--register", "link.amif"), "--register"), ((*ISSUE, "link.amif"), "--out"),
         ((*MANY, "new", "--register", "people.csv"), "--register"), ((*MANY, "new", "--register", "new"), "--register"),
         ((*REISSUE, "new", "lab.amif"), "table"), ((*REISSUE, "new", "list.txt"), "table"),
-       
+        ((*REVOKE, "all.csv", "--register", "all.csv"), "--list"),
+        ((*REVOKE, "jane.license", "jane.license"), "--list"),
     ],
 )  # fmt: skip
 def test_what_is_named_twice_is_wrong_use(office, command, named):
@@ -87,6 +88,8 @@ def test_what_is_named_twice_is_wrong_use(office, command, named):
 @pytest.mark.parametrize(
     "command",
     [
+        (*REVOKE, "keys/list.txt"), (*REVOKE, "keys/public.pem"), (*REVOKE, "link/deeper/list.txt"),
+        ("license", "revoke", "--signing-key", "keys/signing.pem", "--publisher", "A", "--list", "keys/signing.pem"),
         (*ISSUE, "a.license", "--register", "keys/all.csv"), (*MANY, "new", "--register", "keys/all.csv"),
         (*REISSUE, "keys/new", "all.csv"), (*REISSUE, "new", "keys/all.csv"),
         (*ISSUE[:-3], *SINGLE, "--out", "a.license", "--register", "keys/master.key"),
