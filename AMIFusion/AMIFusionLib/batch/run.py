@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,9 +123,26 @@ def run_batch(
     return BatchEnd(list(ended.values()), is_interrupted)
 
 
+def check_named(results: ResultsFolder, pairs: Sequence[Pair], files: Mapping[str, Path | None]) -> None:
+    """Refuse to write over what a batch is told by.
+
+    Args:
+        results: where to.
+        pairs: what for; none where only the reports are known yet.
+        files: by what they are, files that the batch reads, or None.
+
+    Raises:
+        BatchError: with what to do.
+    """
+    written = _written(results, pairs)
+    for what, path in files.items():
+        if path is not None and _is_written(path, written):
+            raise BatchError(f"The batch would write over {path}, which is the {what}. Choose another --out.")
+
+
 def _check_apart(plan: BatchPlan) -> None:
     """Refuse to write over or among what the batch reads."""
-    folder, written = plan.results.path.resolve(), _written(plan)
+    folder, written = plan.results.path.resolve(), _written(plan.results, plan.pairs)
     for pair in plan.pairs:
         for text in (pair.reference, pair.moving):
             source = source_path(text)[0].resolve()
@@ -135,15 +152,14 @@ def _check_apart(plan: BatchPlan) -> None:
                     f"Row {pair.row}: a result would be written over or into {source}, which is a source. Choose "
                     "another --out."
                 )
-    for what, path in (("table of pairs", plan.table), ("model", plan.model), ("license", plan.license_file)):
-        if path is not None and _is_written(path, written):
-            raise BatchError(f"The batch would write over {path}, which is the {what}. Choose another --out.")
+    named = {"table of pairs": plan.table, "model": plan.model, "license": plan.license_file}
+    check_named(plan.results, plan.pairs, named)
 
 
-def _written(plan: BatchPlan) -> set[Path]:
-    """All files that the batch may write, and folders of series."""
-    results = replace(plan.results, path=plan.results.path.resolve())
-    places = {place for pair in plan.pairs for place in results.places(pair.name)}
+def _written(results: ResultsFolder, pairs: Sequence[Pair]) -> set[Path]:
+    """All files that a batch may write, and folders of series."""
+    results = replace(results, path=results.path.resolve())
+    places = {place for pair in pairs for place in results.places(pair.name)}
     return {results.path / HTML, results.path / CSV, *places}
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from AMIFusionLib.authorization.revocation import RevocationList
+    from AMIFusionLib.batch.results import ResultsFolder
     from AMIFusionLib.batch.run import BatchEnd, BatchPlan
     from AMIFusionLib.batch.work import Outcome
 
@@ -67,12 +68,13 @@ def batch(
         from AMIFusionLib.batch.run import BatchPlan
         from AMIFusionLib.bundled import MODEL_PATH
 
+        results = ResultsFolder(out.resolve(), SUFFIXES.get(file_format, ""))
+        _check_reports_apart(results, pairs, model, license_file, revocations)
         if not scheduler and device not in ("auto", "cpu"):
             _check_device(device)
         read = read_pairs(pairs)
         model, license_file = (model or MODEL_PATH).resolve(), license_file and license_file.resolve()
         revoked, told = _announce(model, license_file, revocations, report)
-        results = ResultsFolder(out.resolve(), SUFFIXES.get(file_format, ""))
         if scheduler:
             connect = lambda: cluster.workers_of(scheduler)  # noqa: E731
         else:
@@ -81,6 +83,18 @@ def batch(
             connect = lambda: cluster.local_workers(count)  # noqa: E731
         plan = BatchPlan(read, results, model, license_file, device, threads, overwrite, traceback, revoked, pairs)
         _finish(report, plan, _run(plan, connect, report, told))
+
+
+def _check_reports_apart(
+    results: ResultsFolder, pairs: Path, model: Path | None, license_file: Path | None, revocations: str | None
+) -> None:
+    """Refuse to write a report over what is named beside it; results' names are in the table, see ``run_batch``."""
+    from AMIFusionLib.batch.run import check_named
+
+    listed = Path(revocations) if revocations and "://" not in revocations else None
+    named = {"table of pairs": pairs, "model": model, "license": license_file, "revocation list": listed}
+    with wrong_use():
+        check_named(results, [], named)
 
 
 def _check_device(device: str) -> None:

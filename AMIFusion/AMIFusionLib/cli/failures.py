@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from AMIFusionLib.memory_shortage import is_memory_shortage
+from AMIFusionLib.memory_shortage import is_memory_shortage, not_enough_memory
 from AMIFusionLib.whole_output import problem_of
 
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
@@ -60,7 +60,7 @@ def explained(report: Report | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         if is_memory_shortage(error):
-            message = "There is not enough memory for this. Use smaller volumes or a machine with more memory."
+            message = not_enough_memory()
         elif isinstance(error, (ValueError, OSError)):
             message = problem_of(error) if isinstance(error, OSError) else str(error)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -57,32 +58,32 @@ def chosen(given: T | None, fallback: T | None, option: str) -> T:
     return found
 
 
-def check_no_key(target: Path, keys: Path | None, *files: Path | None) -> None:
-    """Refuse to write over or among a publisher's keys, which nobody can make again.
+def check_places(
+    written: Mapping[str, Path | None], read: Iterable[Path | None], keys: Path | None, *key_files: Path | None
+) -> None:
+    """Refuse to write over or among a publisher's keys, which nobody can make again, over what a command reads, or two
+    things to one place, also where files may be replaced.
 
     Args:
-        target: the file to write.
+        written: what to write or add to, by what the user shall choose another of, "--out" for example.
+        read: what the command reads, or None.
         keys: the publisher's folder, or None.
-        files: single keys that were named instead, or None.
-
-    Raises:
-        ValueError: with what to do.
-    """
-    place = target.resolve()
-    kept = [file.resolve() for file in files if file is not None]
-    if place in kept or (keys is not None and keys.resolve() in (place, *place.parents)):
-        raise ValueError(f"{target} is a key or lies in the folder of the keys. Choose another --out.")
-
-
-def check_no_source(target: Path, *files: Path | None) -> None:
-    """Refuse to write over what the command reads or adds to, also where it may replace files.
-
-    Args:
-        target: the file to write.
-        files: what was named beside it, or None.
+        key_files: single keys that were named instead, or None.
 
     Raises:
         WrongUseError: with what to do.
     """
-    if target.resolve() in [file.resolve() for file in files if file is not None]:
-        raise WrongUseError(f"{target} is named as something else too. Choose another --out.")
+    kept, taken = _resolved(key_files), _resolved(read)
+    for name, target in written.items():
+        if target is None:
+            continue
+        place = target.resolve()
+        if place in kept or (keys is not None and keys.resolve() in (place, *place.parents)):
+            raise WrongUseError(f"{target} is a key or lies in the folder of the keys. Choose another {name}.")
+        if place in taken:
+            raise WrongUseError(f"{target} is named as something else too. Choose another {name}.")
+        taken.append(place)
+
+
+def _resolved(paths: Iterable[Path | None]) -> list[Path]:
+    return [path.resolve() for path in paths if path is not None]

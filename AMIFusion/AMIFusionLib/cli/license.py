@@ -15,7 +15,7 @@ from AMIFusionLib.authorization.model_file import read_model
 
 from .exit_codes import DONE
 from .failures import explained, wrong_use
-from .keys import Keys, MasterKey, SigningKey, check_no_key, check_no_source, chosen, publisher_of
+from .keys import Keys, MasterKey, SigningKey, check_places, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 from .revocations import RevocationSource, known_revocations
@@ -80,6 +80,8 @@ def issue(
         raise typer.BadParameter("A single license is for one --model and needs --expires.")
     if many is not None and (not_before is not None or overwrite):
         raise typer.BadParameter("--not-before is a column of the table, and nothing is replaced with --from.")
+    if many is None and out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder. Give a file's name for a single license.")
     if expires is not None and not_before is not None and expires <= not_before:
         raise typer.BadParameter("A license must end after it begins: --expires must be later than --not-before.")
     report = Report("license issue", as_json)
@@ -92,8 +94,7 @@ def issue(
         if licensee is not None:
             with wrong_use():
                 check_one_line(licensee, "A licensee's name")
-        check_no_key(out, keys, signing_key, master_key)
-        check_no_source(out, register, many, *model)
+        check_places({"--out": out, "--register": register}, [many, *model], keys, signing_key, master_key)
         check_free(out, None if many else overwrite)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:
@@ -121,18 +122,16 @@ def reissue(
     """Issue licenses for a model's new key to all whose license holds and is not revoked, and add them to the table."""
     report = Report("license reissue", as_json)
     with explained(report):
-        from AMIFusionLib.desk.issuing import to_reissue, write_all
-        from AMIFusionLib.desk.tables import read_register
+        from AMIFusionLib.desk.issuing import reissue as issue_again
         from AMIFusionLib.revocations import read_list_file
         from AMIFusionLib.whole_output import check_free
 
+        check_places({"--out": out, "table": register}, [model, revoked], keys, signing_key, master_key)
         check_free(out)
         sealed = read_model(model)
         known = read_list_file(revoked, sealed.description.public_key)
-        requests, left = to_reissue(read_register(register), sealed, known, expires and _utc(expires))
-        issued = _issuer([model], keys, signing_key, master_key).issue(requests)
-        if issued:
-            write_all(out, issued, register)
+        issuer = _issuer([model], keys, signing_key, master_key)
+        issued, left = issue_again(out, register, issuer, sealed, known, expires and _utc(expires))
     counted = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
     if counted:
         report.say(f"Not reissued: {counted}")
@@ -167,6 +166,7 @@ def revoke(
 
         with wrong_use():
             check_names(names or [])
+        check_places({"--list": path}, [register, *map(Path, names or [])], keys, signing_key)
         desk = publisher_of(keys)
         key = read_signing_key(chosen(signing_key, desk.signing_key if desk else None, "--signing-key"))
         numbers = named_licenses(names or [], key)

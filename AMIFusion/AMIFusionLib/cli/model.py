@@ -11,8 +11,8 @@ import typer
 from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
 from AMIFusionLib.authorization.model_file import ModelDescription, read_model, seal_model
 
-from .failures import explained, wrong_use
-from .keys import Keys, MasterKey, check_no_key, check_no_source, chosen, publisher_of
+from .failures import WrongUseError, explained, wrong_use
+from .keys import Keys, MasterKey, check_places, chosen, publisher_of
 from .options import AsJson, existing_file
 from .report import Report
 
@@ -51,9 +51,9 @@ def seal(
         from AMIFusionLib.training.run_folder import read_run
         from AMIFusionLib.whole_output import check_free
 
-        check_no_key(out, keys, public_key, master_key)
+        check_places({"--out": out}, [], keys, public_key, master_key)
         if training.resolve() in out.resolve().parents:
-            raise ValueError(f"{out} lies in the folder of the training. Choose another --out.")
+            raise WrongUseError(f"{out} lies in the folder of the training. Choose another --out.")
         check_free(out, overwrite)
         _check_url(revocation_url)
         desk = publisher_of(keys)
@@ -92,8 +92,7 @@ def rotate(
     with explained(report):
         from AMIFusionLib.desk.revoking import rotate_model
 
-        check_no_key(out, keys, master_key)
-        check_no_source(out, model)
+        check_places({"--out": out}, [model], keys, master_key)
         _check_url(revocation_url)
         desk = publisher_of(keys)
         master = read_master_key(chosen(master_key, desk.master_key if desk else None, "--master-key"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -123,12 +124,15 @@ def write_one(path: Path, issued: IssuedLicense, register: Path | None = None) -
         ValueError: the register is none.
         OSError: something cannot be written.
     """
+    if register is not None:
+        register = register.resolve()  # behind a link lies the table that is kept
+        _rows_of(register)  # before there is a lock, which would stay where nothing is written
     with whole(path) as place:
         write_private(place, issued.text)
         if register is not None:
-            _extend(
-                register, [IssuedLicense(issued.text, replace(issued.row, file=_plain_name(path, issued.row.file)))]
-            )
+            row = replace(issued.row, file=_plain_name(path, issued.row.file))
+            with locked(register):
+                _extend(register, [replace(issued, row=row)])
 
 
 def write_all(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> None:
@@ -143,21 +147,55 @@ def write_all(folder: Path, issued: Sequence[IssuedLicense], register: Path) -> 
         ValueError: the register is none.
         OSError: something cannot be written.
     """
-    is_inside = register.parent.resolve() == folder.resolve()
-    with whole(folder, folder=True) as place:
-        place.chmod(0o700)
-        for each in issued:
-            write_private(place / each.row.file, each.text)
-        if is_inside:
-            write_private(place / register.name, register_text(each.row for each in issued))
-    if is_inside:
+    if register.parent.resolve() == folder.resolve():
+        _write_folder(folder, issued, register.name)
         return
-    try:
+    register = register.resolve()  # behind a link lies the table that is kept
+    _rows_of(register)  # before there is a lock, which would stay where nothing is written
+    with _written(folder, issued), locked(register):
         _extend(register, issued)
-    except BaseException:
-        # Licenses that are in no register could not be revoked by their numbers.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+
+
+def reissue(
+    folder: Path,
+    register: Path,
+    issuer: Issuer,
+    model: SealedModel,
+    revocations: RevocationList,
+    expires: datetime | None = None,
+) -> tuple[list[IssuedLicense], dict[str, int]]:
+    """Issue what licensees of a model need when its key was exchanged, into a new folder and the register; all or none.
+
+    Of several commands at the same time the first one does it, and the others find it done.
+
+    Args:
+        folder: where to; must not be there, or be empty.
+        register: the table of licenses that were issued.
+        issuer: of the model.
+        model, revocations, expires: as ``to_reissue`` takes them.
+
+    Returns:
+        The licenses, and how many need none, as ``to_reissue`` counts them. Without licenses nothing was written.
+
+    Raises:
+        ValueError: the register is none, or a license cannot be issued.
+        OSError: something cannot be read or written.
+    """
+    register = register.resolve()
+
+    def decide() -> tuple[list[IssuedLicense], dict[str, int]]:
+        requests, left = to_reissue(read_register(register), model, revocations, expires)
+        return issuer.issue(requests), left
+
+    # First without a lock, which would stay where nothing is written; what counts is what is decided under it.
+    issued, left = decide()
+    if issued:
+        with locked(register):
+            issued, left = decide()
+            if issued:
+                with _written(folder, issued):
+                    _extend(register, issued)
+    return issued, left
 
 
 def to_reissue(
@@ -198,12 +236,38 @@ def to_reissue(
     return requests, left
 
 
+def _write_folder(folder: Path, issued: Sequence[IssuedLicense], register_name: str | None = None) -> None:
+    """Write licenses into a new folder, with a register of them if it is given a name."""
+    with whole(folder, folder=True) as place:
+        place.chmod(0o700)
+        for each in issued:
+            write_private(place / each.row.file, each.text)
+        if register_name is not None:
+            write_private(place / register_name, register_text(each.row for each in issued))
+
+
+@contextmanager
+def _written(folder: Path, issued: Sequence[IssuedLicense]) -> Iterator[None]:
+    """Licenses in a new folder, which goes again if what follows fails."""
+    _write_folder(folder, issued)
+    try:
+        yield
+    except BaseException:
+        # Licenses that are in no register could not be revoked by their numbers.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _extend(register: Path, issued: Sequence[IssuedLicense]) -> None:
-    register = register.resolve()  # behind a link lies the table that is kept
-    with locked(register):
-        rows = read_register(register) if register.exists() else []
-        with whole(register) as place:
-            write_private(place, register_text([*rows, *(each.row for each in issued)]))
+    """Add lines to a register that is locked."""
+    rows = _rows_of(register)
+    with whole(register) as place:
+        write_private(place, register_text([*rows, *(each.row for each in issued)]))
+
+
+def _rows_of(register: Path) -> list[RegisteredLicense]:
+    """What is in a register, which need not be there yet."""
+    return read_register(register) if register.exists() else []
 
 
 def _plain_name(path: Path, otherwise: str) -> str:

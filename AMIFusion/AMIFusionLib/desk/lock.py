@@ -17,7 +17,8 @@ def locked(path: Path) -> Iterator[None]:
     Without it, what one of two writes would be lost with the other's: revocations, and lines of the register.
 
     Args:
-        path: the file, there or not. An empty ``.NAME.lock`` may stay beside it: removing it could let two in.
+        path: the file, there or not. An empty ``.NAME.lock`` may stay beside it: removing it could let two in. So
+            refuse before what can be refused, and decide again under the lock.
 
     Raises:
         OSError: another command holds it for long, or its folder cannot be written to.

@@ -95,15 +95,20 @@ def revoke(
         raise ValueError("The next update must be later than now. Choose a later day.")
     public_key = public_half(signing_key)
     path = path.resolve()  # behind a link lies the list that is published
-    with locked(path):
+
+    def make() -> tuple[str, RevocationList, bool]:
         before, now = _list_before(path, public_key), datetime.now(timezone.utc)
         revoked = {**{number: now for number in numbers}, **(before.revoked if before else {})}
-        issuer = issuer or (before.issuer if before else "")
-        text = issue_revocation_list(issuer, revoked, signing_key, next_sequence(before, now), now, next_update)
-        made = read_revocation_list(text, public_key)
+        name = issuer or (before.issuer if before else "")
+        text = issue_revocation_list(name, revoked, signing_key, next_sequence(before, now), now, next_update)
+        return text, read_revocation_list(text, public_key), before is None
+
+    make()  # what is refused is so before there is a lock, which would stay
+    with locked(path):
+        text, made, is_new = make()
         with whole(path) as place:
             place.write_text(text, encoding="utf-8", newline="\n")
-    return made, before is None
+    return made, is_new
 
 
 def rotate_model(

@@ -35,6 +35,14 @@ def damaged(path: Path | str) -> DicomError:
     return DicomError(f"{path} is cut off, damaged or no DICOM file. Get a whole copy of it, or take it away.")
 
 
+def emptied(path: Path | str) -> DicomError:
+    """The error of a file without content whose name an image could have."""
+    return DicomError(
+        f"{path} is empty, and without it a series could lack a slice. Get a whole copy of it, or take it away if it "
+        "was no image."
+    )
+
+
 @contextmanager
 def parsing(path: Path | str) -> Iterator[None]:
     """Take whatever goes wrong with a file's content for damage; this project's own errors pass.

@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, iter_pixels
 
 from AMIFusionLib.arrays import Array
+from AMIFusionLib.memory_shortage import check_memory
 
 from .errors import DicomError, parsing, printable
 from .frames import Frame, frames_of
@@ -27,6 +28,9 @@ from .stacking import stacked
 
 _INTEGERS = (np.uint8, np.int16, np.uint16, np.int32)
 """Types for whole values, the first that holds them all is taken."""
+
+_COPIES = 2
+"""How many times the voxels are in memory: as an array, and in the node that is made of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,7 @@ def read_dicom(path: Path, choice: str = "") -> DicomVolume:
 
     Raises:
         DicomError: no volume, several series, or a compression that cannot be undone here.
+        MemoryError: by its headers the volume does not fit into memory; no pixel was read.
         OSError: a file cannot be read.
     """
     files = chosen_series(path, choice).files if path.is_dir() else (path,)
@@ -106,6 +111,7 @@ def _read(file: Path) -> Dataset:
 
 def _voxels(frames: Sequence[Frame]) -> Array:
     """(slice, row, column[, component]) modality values."""
+    check_memory(_COPIES * _size(frames))
     voxels: Array | None = None
     for start, run in _runs(frames):
         for offset, pixels in enumerate(_pixels(run)):
@@ -119,6 +125,18 @@ def _voxels(frames: Sequence[Frame]) -> Array:
     if voxels is None:
         raise DicomError("The images hold no pixels. Get a whole copy of them.")
     return voxels
+
+
+def _size(frames: Sequence[Frame]) -> int:
+    """Bytes of the voxels, as the first frame's header has it."""
+    image = frames[0].image
+    pixels = len(frames) * int(image.get("Rows") or 0) * int(image.get("Columns") or 0)
+    if image.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return 3 * pixels
+    samples = int(image.get("SamplesPerPixel") or 1)
+    if samples == 1:
+        return pixels * _value_type(frames).itemsize
+    return pixels * samples * int(image.get("BitsAllocated") or 8) // 8
 
 
 def _runs(frames: Sequence[Frame]) -> Iterator[tuple[int, list[Frame]]]:

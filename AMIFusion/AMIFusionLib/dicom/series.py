@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.misc import is_dicom
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-from .errors import DicomError, SeriesChoiceError, damaged, parsing, printable
+from .errors import DicomError, SeriesChoiceError, damaged, emptied, parsing, printable
 
 _LISTED = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows",
@@ -44,7 +44,7 @@ def series_in(folder: Path) -> list[Series]:
     """All series with images in a folder and the folders below it, the one with most images first.
 
     Raises:
-        DicomError: an image is damaged.
+        DicomError: an image is damaged or was emptied.
         OSError: a file cannot be read.
     """
     found: dict[str, list[tuple[Path, Dataset]]] = {}
@@ -96,8 +96,20 @@ def is_dicom_file(path: Path) -> bool:
 
 def _headers(folder: Path) -> Iterator[tuple[Path, Dataset]]:
     for path in sorted(folder.rglob("*")):
+        if _may_have_been_an_image(path, folder) and path.stat().st_size == 0:
+            raise emptied(path)
         if (header := _header(path)) is not None:
             yield path, header
+
+
+def _may_have_been_an_image(path: Path, folder: Path) -> bool:
+    """Whether a file of a folder has a name as scanners give them to images: IM0001, or a UID.
+
+    Not what is hidden, what its ending tells to be something else, or the directory of a disc, which holds no image.
+    """
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    has_ending = any(letter.isalpha() for letter in path.suffix)
+    return not is_hidden and not has_ending and path.name.upper() != "DICOMDIR" and path.is_file()
 
 
 def _header(path: Path) -> Dataset | None:

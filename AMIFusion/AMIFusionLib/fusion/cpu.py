@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from ..memory_shortage import physical_memory
 from ..translation import tr as _
 
 
@@ -13,13 +12,5 @@ def describe_processor(kind: str) -> str:
     Args:
         kind: what it is, such as "CPU".
     """
-    size = (_physical_memory() or 0) / 1e9
+    size = (physical_memory() or 0) / 1e9
     return _("{kind}, {size:.0f} GB").format(kind=kind, size=size) if size else kind
-
-
-def _physical_memory() -> int | None:
-    """Bytes of main memory, or None where the system does not tell Python."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
+from AMIFusionLib.memory_shortage import is_memory_shortage, not_enough_memory
 from AMIFusionLib.pytorch import PyTorchMissingError
 from AMIFusionLib.volumes.checks import check_inputs
 from AMIFusionLib.volumes.errors import VolumeError
@@ -201,6 +202,8 @@ class RunSection:
         """Expected errors carry a sentence for the user; others go to the log with a pointer."""
         if isinstance(error, (ValueError, PyTorchMissingError, OSError)):
             self.say(str(error))
+        elif is_memory_shortage(error):
+            self.say(not_enough_memory())
         else:
             logging.error("AMIFusion: fusion failed", exc_info=error)
             self.say(_("Fusing failed. The Python console says more; please report it."))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import slicer
+from slicer.util import arrayFromVolume
 
 from ..translation import tr as _
 from .errors import EmptyVolumeError, OutputVolumeError, UnsupportedVolumeError, VolumeError
@@ -121,3 +123,13 @@ def _check_image(node: slicer.vtkMRMLVolumeNode) -> None:
                 "or color image. Extract one frame or component as a volume, and select that."
             ).format(name=name, components=components)
         )
+    if not _has_finite_value(node):
+        raise EmptyVolumeError(
+            _("'{name}' has no values: all of its voxels are NaN or infinite. Select another volume.").format(name=name)
+        )
+
+
+def _has_finite_value(node: slicer.vtkMRMLVolumeNode) -> bool:
+    """Whether any voxel is a number; of most volumes a look at the first slice tells."""
+    array = arrayFromVolume(node)
+    return array.dtype.kind != "f" or any(np.isfinite(each).any() for each in array)

@@ -8,7 +8,7 @@ class VolumeError(ValueError):
 
 
 class EmptyVolumeError(VolumeError):
-    """A volume without image data or without a single voxel."""
+    """A volume without image data, or without a single voxel that has a value."""
 
 
 class IncompleteVolumeError(VolumeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from slicer.util import arrayFromVTKMatrix, updateVolumeFromArray
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.dicom.reading import DicomVolume, read_dicom
 from AMIFusionLib.dicom.series import is_dicom_file
+from AMIFusionLib.memory_shortage import check_memory
 from AMIFusionLib.whole_output import whole
 
 from ..translation import tr as _
@@ -24,6 +26,9 @@ FILE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 """Of files that can be written. Not those of formats that put the voxels into a second file."""
 
 _NIFTI = (".nii.gz", ".nii")
+_COPIES = {"NrrdImageIO": 1}
+"""How many times a reader holds the voxels at its peak; others twice, such as that of NIfTI or of packed MetaImage."""
+
 _LARGEST_SHEAR = 1e-4
 """Cosine between two axes of a grid, from which on NIfTI files would move voxels."""
 
@@ -59,6 +64,7 @@ def read_volume(scene: slicer.vtkMRMLScene, path: Path, series: str = "") -> Loa
         EmptyVolumeError: no volume could be read from it.
         IncompleteVolumeError: the file is cut off or damaged.
         DicomError: of DICOM files, with a sentence that says what to do.
+        MemoryError: by its header the volume does not fit into memory; no voxel was read.
     """
     if not path.exists():
         raise FileNotFoundError(_("{path} does not exist.").format(path=path))
@@ -177,6 +183,7 @@ def _components(path: Path) -> int:
 
     Raises:
         VolumeError: voxels are missing.
+        MemoryError: there is too little memory for them.
         OSError: the file cannot be read.
     """
     reader = SimpleITK.ImageFileReader()
@@ -186,4 +193,15 @@ def _components(path: Path) -> int:
     except RuntimeError:
         return 0
     check_whole(path, reader)
-    return int(reader.GetNumberOfComponents())
+    components = int(reader.GetNumberOfComponents())
+    copies = _COPIES.get(SimpleITK.ImageFileReader.GetImageIOFromFileName(str(path)), 2)
+    check_memory(copies * math.prod(reader.GetSize()) * components * _component_size(reader.GetPixelID()))
+    return components
+
+
+def _component_size(pixel_id: int) -> int:
+    """Bytes of one value of a type of voxels."""
+    try:
+        return int(SimpleITK.Image([1, 1], pixel_id).GetSizeOfPixelComponent())
+    except RuntimeError:  # no type that SimpleITK knows, though MRML may
+        return 1

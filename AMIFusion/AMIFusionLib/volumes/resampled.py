@@ -8,6 +8,8 @@ import numpy as np
 import vtk
 from slicer.util import arrayFromVolume, updateVolumeFromArray
 
+from AMIFusionLib.memory_shortage import check_memory
+
 from .resampling import reader_for
 
 if TYPE_CHECKING:
@@ -27,9 +29,13 @@ def resampled_volume(scene: vtkMRMLScene, node: vtkMRMLVolumeNode, reference: vt
 
     Raises:
         NoOverlapError: nothing of the volume lies within the reference.
+        MemoryError: there is too little memory for it.
     """
     values = arrayFromVolume(node)
     count = reference.GetImageData().GetDimensions()[2]
+    components = values.shape[3] if values.ndim == 4 else 1
+    # As float32, in which VTK resamples, and once more as a node.
+    check_memory(reference.GetImageData().GetNumberOfPoints() * components * (4 + values.itemsize))
     resampled = reader_for(node, reference).read(0, 0, count)
     if values.dtype.kind != resampled.dtype.kind or resampled.dtype.kind == "f":
         resampled = np.where(np.isnan(resampled), values.min(), resampled)

@@ -10,6 +10,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from AMIFusionLib.arrays import Array
+from AMIFusionLib.memory_shortage import check_memory
 
 from .checks import result_class
 from .color import rgb_from_luma_and_chroma
@@ -31,12 +32,16 @@ class ResultImage:
         reference: the volume whose grid is taken.
         layout: how slices are cut from it.
         is_color: RGB (uint8, 0..255) rather than scalar (int16, 0..4095).
+
+    Raises:
+        MemoryError: there is too little memory for it.
     """
 
     def __init__(self, reference: slicer.vtkMRMLVolumeNode, layout: SliceLayout, is_color: bool) -> None:
         self.is_color = is_color
         self.image = vtk.vtkImageData()
         self.image.SetDimensions(reference.GetImageData().GetDimensions())
+        check_memory(self.image.GetNumberOfPoints() * (3 if is_color else 2))
         self.image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR if is_color else vtk.VTK_SHORT, 3 if is_color else 1)
         shape = self.image.GetDimensions()[::-1] + ((3,) if is_color else ())
         self._slices = layout.view(vtk_to_numpy(self.image.GetPointData().GetScalars()).reshape(shape))

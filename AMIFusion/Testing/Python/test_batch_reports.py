@@ -15,6 +15,7 @@ from AMIFusionLib.batch.run import BatchEnd, BatchPlan, run_batch
 from AMIFusionLib.batch.work import FAILED, FUSED, KEPT, NOT_DONE, Outcome
 from AMIFusionLib.cli.batch import _finish
 from AMIFusionLib.cli.report import Report
+from small_volumes import run
 from test_batch import files
 
 
@@ -140,6 +141,24 @@ def test_what_the_batch_is_told_by_is_never_written_over(plan, tmp_path, model_p
         run_batch(replace(plan, table=file), never, print)
     with pytest.raises(BatchError, match="no workers"):
         run_batch(replace(plan, table=tmp_path / "out" / "pairs.csv"), no_workers, print)
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.html"])
+def test_a_report_over_what_is_named_beside_it_is_wrong_use(tmp_path, monkeypatch, name):
+    """Told from the command line alone, so before anything is read: none of these files is what it should be."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "res").mkdir()
+    for place in (f"res/{name}", "pairs.csv"):
+        (tmp_path / place).write_text("precious")
+    before = files(tmp_path)
+    for table, *more in (
+        (f"res/{name}",), ("pairs.csv", "--model", f"res/{name}"), ("pairs.csv", "--license", f"res/{name}"),
+        ("pairs.csv", "--revocations", f"res/{name}"),
+    ):  # fmt: skip
+        for overwrite in ((), ("--overwrite",)):
+            said = run("batch", table, "--out", "res", *more, *overwrite, expect=2).err
+            assert f"would write over res/{name}, which is the " in said and "Choose another --out." in said
+    assert files(tmp_path) == before
 
 
 def test_batch_that_cannot_begin_leaves_the_report(plan, tmp_path, monkeypatch):

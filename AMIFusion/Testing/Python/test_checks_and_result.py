@@ -1,4 +1,5 @@
 """What is refused, and the result node."""
+# ruff: noqa: F811 (fixtures are imported by name)
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from AMIFusionLib.volumes import errors
 from AMIFusionLib.volumes.checks import check_inputs, check_output
 from AMIFusionLib.volumes.planes import slice_layout
 from AMIFusionLib.volumes.result import ResultImage, publish_result
+from test_logic_and_panel import panel, results, select  # noqa: F401 (a fixture)
 
 GRAY = np.zeros((4, 5, 6), np.int16)
 
@@ -76,6 +78,31 @@ def test_spatial_vectors_are_no_color(pair, add_volume):
     field.SetVoxelVectorType(field.VoxelVectorTypeSpatial)
     with pytest.raises(errors.UnsupportedVolumeError, match="vector field"):
         check_inputs(pair[0], field)
+
+
+@pytest.mark.parametrize("components", [(), (3,)])
+@pytest.mark.parametrize("scalar", [np.float32, np.float64])
+def test_volume_without_a_single_number(pair, add_volume, components, scalar):
+    values = np.full((4, 5, 6, *components), np.nan, scalar)
+    values[1], values[2] = np.inf, -np.inf
+    for chosen in ((pair[0], add_volume(values, "Void")), (add_volume(values, "Void"), pair[1])):
+        with pytest.raises(errors.EmptyVolumeError, match=r"'Void' has no values: .* Select another volume\.$"):
+            check_inputs(*chosen)
+    values[3, 4, 5] = 7
+    check_inputs(pair[0], add_volume(values, "One"))
+
+
+def test_volume_of_nan_leaves_nothing(logic, panel, pair, add_volume, scene):
+    """Neither as a script fuses it nor in the panel."""
+    void, before = add_volume(np.full((4, 5, 6), np.nan, np.float32), "Void"), scene.GetNumberOfNodes()
+    for chosen in ((pair[0], void), (void, pair[0])):
+        with pytest.raises(ValueError, match="'Void' has no values"):
+            logic.fuse(*chosen)
+    assert scene.GetNumberOfNodes() == before
+    select(panel, pair[0], void)
+    assert (panel._ui.fuseButton.text, panel._ui.fuseButton.enabled) == ("Select volumes that can be fused", False)
+    assert "'Void' has no values" in panel._ui.volumesNoteLabel.text
+    assert not results(scene)
 
 
 def test_label_map(pair, scene, slicer):

@@ -86,6 +86,17 @@ def test_faults_of_the_program_are_not_hidden(error):
     assert raised.value is error
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_volume_of_nan_is_refused(pair, tmp_path, place):
+    image = SimpleITK.ReadImage(str(pair[place]), SimpleITK.sitkFloat32) * np.nan
+    SimpleITK.WriteImage(image, str(tmp_path / "void.nrrd"))
+    sources = [tmp_path / "void.nrrd" if at == place else path for at, path in enumerate(pair)]
+    for command, name in (("fuse", "o.nrrd"), ("align", "o.h5")):
+        said = run(command, *sources, "--out", tmp_path / name, expect=1)
+        assert "'void' has no values: all of its voxels are NaN or infinite. Select another volume." in said.err
+        assert not (tmp_path / name).exists()
+
+
 def test_license_that_does_not_hold_is_explained(pair, tmp_path, model_path, make_publisher, issue, license_file):
     license_file.write_text(license_file.read_text()[:-8])
     said = run("fuse", *pair, "--out", tmp_path / "o.nrrd", "--model", model_path, "--license", license_file, expect=3)

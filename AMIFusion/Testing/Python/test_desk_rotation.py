@@ -2,11 +2,15 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from AMIFusionLib.authorization.authorize import authorize
-from AMIFusionLib.authorization.keys import derive_model_key, read_master_key
+from AMIFusionLib.authorization.keys import derive_model_key, read_master_key, read_signing_key
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+from AMIFusionLib.desk import issuing
+from AMIFusionLib.desk.publisher import read_publisher
+from AMIFusionLib.revocations import read_list_file
 from desk_commands import (
     NEXT_YEAR,
     in_days,
@@ -42,6 +46,43 @@ class TestRotation:
         shown = run(*arguments, "--out", "licenses-3")
         assert "No license is needed" in shown and not (office / "licenses-3").exists()
         assert len(rows("all.csv")) == 7
+
+    def test_a_license_is_reissued_once_however_many_commands_are_at_it(self, office, monkeypatch):
+        """Another command comes first between this one's start and its turn."""
+        issue_many("licensee,expires\nA,2099-01-01\nB,2099-01-01\n", "--register", "all.csv")
+        revoke()
+        run("model", "rotate", "lab.amif", "--keys", "keys", "--out", "lab-g2.amif")
+        arguments = ("license", "reissue", "all.csv", "--model", "lab-g2.amif", "--keys", "keys", "--list",
+                     "revocations.txt", "--out")  # fmt: skip
+        locked = issuing.locked
+
+        def overtaken(path):
+            monkeypatch.setattr(issuing, "locked", locked)
+            assert "for A" in run(*arguments, "first")
+            return locked(path)
+
+        monkeypatch.setattr(issuing, "locked", overtaken)
+        said = run(*arguments, "second")
+        assert "No license is needed" in said and "Not reissued: 2 replaced, 2 other" in said
+        assert sorted(os.listdir("first")) == ["a.license", "b.license"] and not (office / "second").exists()
+        assert [row["licensee"] for row in rows("all.csv")] == ["A", "B", "A", "B"]
+
+    def test_reissuing_at_the_same_time(self, office):
+        issue_many("licensee,expires\nA,2099-01-01\nB,2099-01-01\n", "--register", "all.csv")
+        revoke()
+        run("model", "rotate", "lab.amif", "--keys", "keys", "--out", "lab-g2.amif")
+        publisher, model = read_publisher(office / "keys"), read_model(office / "lab-g2.amif")
+        master, signing = read_master_key(publisher.master_key), read_signing_key(publisher.signing_key)
+        issuer = issuing.Issuer([model], master, signing)
+        none = read_list_file(office / "revocations.txt", model.description.public_key)
+
+        def reissue(number):
+            issued, _left = issuing.reissue(office / f"out-{number}", office / "all.csv", issuer, model, none)
+            return len(issued)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(reissue, range(8))) == [0] * 7 + [2]
+        assert len(rows("all.csv")) == 4 and len(list(office.glob("out-*"))) == 1
 
     def test_parameters_are_the_same(self, office):
         run(

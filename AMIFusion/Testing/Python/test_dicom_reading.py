@@ -183,6 +183,27 @@ def test_a_damaged_file_in_a_folder_is_not_passed_over(tmp_path, stored, content
         read_dicom(folder)
 
 
+@pytest.mark.parametrize("name", ["IM0001", "1.2.840.1", "slices/00000004", "image.004"])
+def test_an_emptied_file_that_a_scanner_named_is_not_passed_over(tmp_path, stored, name):
+    folder = SeriesMaker("MR", stored).write(tmp_path / ".hidden" / "mr")
+    last = sorted(folder.iterdir())[-1]
+    (folder / name).parent.mkdir(exist_ok=True)
+    last.rename(folder / name)
+    assert [series.images for series in series_in(folder)] == [5]
+    (folder / name).write_bytes(b"")
+    with pytest.raises(DicomError, match=rf"{name} is empty, and .* Get a whole copy of it, or take it away"):
+        read_dicom(folder)
+
+
+def test_empty_files_that_are_no_images_by_their_nature_are_passed_over(tmp_path, stored):
+    folder = SeriesMaker("MR", stored).write(tmp_path / "mr")
+    for name in ("notes.txt", "Thumbs.db", ".complete", "._IM0001", ".AppleDouble/IM0001", "DICOMDIR", "film.mp4"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    (folder / "IM0001").mkdir()
+    np.testing.assert_array_equal(read_dicom(folder).array, stored)
+
+
 def test_files_are_compared_only_where_they_could_be_copies(tmp_path, stored, monkeypatch):
     """Each with each, thousands of slices would take minutes."""
     folder = SeriesMaker("MR", stored).write(tmp_path / "mr")

@@ -126,7 +126,9 @@ def test_readme_shows_the_evaluation_license_that_ships():
     assert shipped[shipped.index("eyJ") :].strip() in (ROOT / "README.md").read_text()
 
 
-COMMON = ("array_archive", "arrays", "input_files", "license_store", "translation", "whole_output")
+COMMON = (
+    "array_archive", "arrays", "input_files", "license_store", "memory_shortage", "translation", "whole_output",
+)  # fmt: skip
 """What every layer may use."""
 
 
