@@ -12,7 +12,10 @@ from pathlib import Path
 
 
 def check_free(
-    target: Path, overwrite: bool | None = None, replaceable: str | Callable[[Path], bool] | None = None
+    target: Path,
+    overwrite: bool | None = None,
+    replaceable: str | Callable[[Path], bool] | None = None,
+    folder: bool | None = None,
 ) -> None:
     """Refuse to write over what is there, or where nothing can be written.
 
@@ -21,12 +24,14 @@ def check_free(
         overwrite: whether it may be replaced; None where the user has no --overwrite to say so.
         replaceable: what all parts of a folder must be for it to be replaced: files of a suffix, or what a function
             says of them; None: it never is.
+        folder: whether the target will be a folder, and not a file; None where either may be.
 
     Raises:
         OSError: something is there that may not be replaced, or the place is none to write to, with a sentence that
             says what to do.
     """
     _check_writable(target)
+    _check_kind(target, folder)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     kind = "folder" if target.is_dir() else "file"
@@ -36,6 +41,10 @@ def check_free(
     # A folder is replaced whole: one that holds anything else was named by mistake.
     if target.is_dir() and not (replaceable and all(_is(part, replaceable) for part in target.iterdir())):
         raise FileExistsError(f"The folder {target} holds other things too, so it is not replaced. Choose another.")
+
+
+_ASIDE = "replaced"
+"""Where a folder lies until another has its place."""
 
 
 @contextmanager
@@ -59,21 +68,24 @@ def whole(target: Path, folder: bool = False) -> Iterator[Path]:
         if folder:
             place.mkdir()
         yield place
-        _put(place, target, room / "replaced")
+        _put(place, target, room / _ASIDE)
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        # What could not be put back is all that is left of the target.
+        if os.path.lexists(target) or not (room / _ASIDE).exists():
+            shutil.rmtree(room, ignore_errors=True)
 
 
 def _put(place: Path, target: Path, aside: Path) -> None:
     if not (place.is_dir() and target.is_dir()):
         os.replace(place, target)
         return
-    # A folder does not replace another in one step.
-    target.replace(aside)
+    # A folder does not replace another in one step, and control-C may come between the two.
     try:
+        target.replace(aside)
         place.replace(target)
-    except OSError:
-        aside.replace(target)
+    except BaseException:
+        if not target.exists():
+            aside.replace(target)
         raise
 
 
@@ -107,6 +119,16 @@ def _check_writable(target: Path) -> None:
         raise NotADirectoryError(f"{target} cannot be written, because {folder} is no folder. Choose another place.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{target} cannot be written: {folder} does not allow it. Choose another place.")
+
+
+def _check_kind(target: Path, folder: bool | None) -> None:
+    """Refuse a file where a folder is, the other way round, and a folder that others name by where they stand."""
+    if target.name in ("", ".."):
+        raise IsADirectoryError(f"{target} has no name of its own that could be written. Name another place.")
+    if folder is False and target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder, and a file cannot take its place. Name a file.")
+    if folder and target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"{target} is a file, and a folder cannot take its place. Choose another place.")
 
 
 def _is(path: Path, replaceable: str | Callable[[Path], bool]) -> bool:

@@ -60,7 +60,7 @@ def fuse_files(
         job.run()
         target = results.result(pair.name)
         # What is there is of an earlier run, or may be replaced; but not what others put into a series' folder.
-        check_free(target, True, DICOM_SUFFIX if results.is_dicom else None)
+        check_free(target, True, DICOM_SUFFIX if results.is_dicom else None, results.is_dicom)
         about_to_write()
         _write(results, pair, job, loaded, sealed)
         _write_thumbnail(results.thumbnail(pair.name), [one.node for one in loaded], job.node)

@@ -198,8 +198,8 @@ _CLEAN = "is a clean result, of other inputs or options or damaged,"
 def _check_replaceable(results: ResultsFolder, name: str, record: Record | None, licensee: str | None) -> None:
     target = results.result(name)
     if not results.has_record(name):
-        check_free(target, overwrite=False)
-        check_free(results.thumbnail(name), overwrite=False)
+        check_free(target, overwrite=False, folder=results.is_dicom)
+        check_free(results.thumbnail(name), overwrite=False, folder=False)
     elif licensee is None and target.exists() and results.may_be_clean(name):
         what = "may be a clean result, whose record is damaged," if record is None else _CLEAN
         raise ValueError(f"{target} {what} and a marked one would take its place. Give --license, or add --overwrite.")

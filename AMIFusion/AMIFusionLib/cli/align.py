@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene, write_transform
+from AMIFusionLib.whole_output import whole
 
 from .failures import explained
 from .options import AsJson
@@ -59,10 +61,13 @@ def align(
                 show(progress.fraction)
         if job.node is None:
             report.warn("No better place was found: the transform moves nothing.")
-        if image is not None:
-            _save_resampled(scene, pair, image.path)
-        with quiet_files():
-            write_transform(job.node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), out)
+        # Neither is put in its place before both are written.
+        with ExitStack() as places:
+            transform = places.enter_context(whole(out))
+            if image is not None:
+                _save_resampled(scene, pair, places.enter_context(whole(image.path)))
+            with quiet_files():
+                write_transform(job.node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), transform)
         _finish(report, job, out, image)
 
 

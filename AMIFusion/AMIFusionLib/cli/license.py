@@ -95,7 +95,7 @@ def issue(
             with wrong_use():
                 check_one_line(licensee, "A licensee's name")
         check_places({"--out": out, "--register": register}, [many, *model], keys, signing_key, master_key)
-        check_free(out, None if many else overwrite)
+        check_free(out, None if many else overwrite, folder=many is not None)
         issuer = _issuer(model, keys, signing_key, master_key)
         if many is not None:
             issued = issuer.issue(read_requests(many, expires and _utc(expires)))
@@ -127,7 +127,7 @@ def reissue(
         from AMIFusionLib.whole_output import check_free
 
         check_places({"--out": out, "table": register}, [model, revoked], keys, signing_key, master_key)
-        check_free(out)
+        check_free(out, folder=True)
         sealed = read_model(model)
         known = read_list_file(revoked, sealed.description.public_key)
         issuer = _issuer([model], keys, signing_key, master_key)

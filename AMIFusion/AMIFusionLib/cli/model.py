@@ -54,7 +54,7 @@ def seal(
         check_places({"--out": out}, [], keys, public_key, master_key)
         if training.resolve() in out.resolve().parents:
             raise WrongUseError(f"{out} lies in the folder of the training. Choose another --out.")
-        check_free(out, overwrite)
+        check_free(out, overwrite, folder=False)
         _check_url(revocation_url)
         desk = publisher_of(keys)
         name = chosen(publisher, desk.name if desk else None, "--publisher")

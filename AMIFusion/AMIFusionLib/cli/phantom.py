@@ -44,7 +44,7 @@ def phantom(
         wrong = [name for name in names if name not in VOLUME_NAMES]
         if wrong:
             raise typer.BadParameter(f"There is no phantom volume '{wrong[0]}'. Choose of: {', '.join(VOLUME_NAMES)}.")
-        check_free(out, overwrite, _is_written_here)
+        check_free(out, overwrite, _is_written_here, folder=True)
         paths = []
         with progress_bar("Making the phantom") as show, whole(out, folder=True) as folder:
             model = HeadModel()

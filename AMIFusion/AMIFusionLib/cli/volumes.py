@@ -132,4 +132,4 @@ def check_destination(target: Destination, overwrite: bool, *sources: str) -> No
         source = source_path(text)[0].resolve()
         if source == place or (target.is_dicom and (place in source.parents or source in place.parents)):
             raise FileExistsError(f"{target.path} is, holds or lies in a source of this command. Choose another --out.")
-    check_free(target.path, overwrite, DICOM_SUFFIX if target.is_dicom else None)
+    check_free(target.path, overwrite, DICOM_SUFFIX if target.is_dicom else None, target.is_dicom)

@@ -130,7 +130,7 @@ def rotate_model(
         ValueError: the master key does not open the model, or no such address.
         OSError: it cannot be written.
     """
-    check_free(target, overwrite)
+    check_free(target, overwrite, folder=False)
     _old_key, parameters = open_as_owner(model, master_key)
     before = model.description
     description = dataclasses.replace(

@@ -122,3 +122,13 @@ def test_phantom_is_replaced_when_asked(scene, tmp_path, quick_phantom, file_for
     (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").write_text("precious")
     assert "other things" in run(*command, "--overwrite", expect=1).err
     assert (tmp_path / "p" / "PhantomMRT2" / "thesis.txt").exists()
+
+
+def test_neither_file_is_written_where_one_of_them_cannot_be(pair, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError("No place for a transform.")
+
+    monkeypatch.setattr("AMIFusionLib.cli.align.write_transform", refused)
+    before = sorted(tmp_path.rglob("*"))
+    run("align", *pair, "--out", tmp_path / "t.h5", "--resampled", tmp_path / "moved.nrrd", expect=1)
+    assert sorted(tmp_path.rglob("*")) == before

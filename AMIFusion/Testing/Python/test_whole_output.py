@@ -54,6 +54,53 @@ def test_old_folder_comes_back_if_the_new_one_cannot_be_put_there(old, monkeypat
     assert content(old) == {"file.nrrd": "old", "series/1.dcm": "old"}
 
 
+def test_old_folder_comes_back_after_control_c_between_both_renames(old, monkeypatch):
+    original = Path.replace
+
+    def replace(self, target):
+        moved = original(self, target)
+        if self == old / "series":
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt), whole(old / "series", folder=True) as place:
+        (place / "2.dcm").write_text("new")
+    assert content(old) == {"file.nrrd": "old", "series/1.dcm": "old"}
+    assert sorted(path.name for path in old.iterdir()) == ["file.nrrd", "series"]
+
+
+def test_old_folder_is_kept_aside_where_it_cannot_come_back(old, monkeypatch):
+    original = Path.replace
+
+    def replace(self, target):
+        if target == old / "series":
+            raise OSError("refused")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OSError, match="refused"), whole(old / "series", folder=True) as place:
+        (place / "2.dcm").write_text("new")
+    assert [path.read_text() for path in old.rglob("1.dcm")] == ["old"]
+
+
+def test_a_place_of_the_wrong_kind_is_refused_before_the_work(old):
+    (old / "empty").mkdir()
+    with pytest.raises(IsADirectoryError, match="Name a file"):
+        check_free(old / "empty", overwrite=True, folder=False)
+    with pytest.raises(NotADirectoryError, match="is a file, and a folder"):
+        check_free(old / "file.nrrd", overwrite=True, folder=True)
+    check_free(old / "empty", folder=True)
+
+
+@pytest.mark.parametrize("name", [".", "..", "empty/.."])
+def test_where_the_shell_stands_is_no_place(old, monkeypatch, name):
+    (old / "empty").mkdir()
+    monkeypatch.chdir(old / "empty")
+    with pytest.raises(IsADirectoryError, match="no name of its own"):
+        check_free(Path(name), folder=True)
+
+
 def test_only_what_may_be_replaced_is(old):
     check_free(old / "new")
     (old / "empty").mkdir()
