@@ -128,7 +128,7 @@ def test_exit_codes_resume_and_a_scheduler_elsewhere(
     run(*command, "--workers", "1", expect=2)
     table = (studies / "pairs.csv").rename(tmp_path / "out" / "report.csv")
     before = table.read_bytes()
-    refused = run("batch", table, "--out", tmp_path / "out", "--overwrite", *in_threads, expect=1)
+    refused = run("batch", table, "--out", tmp_path / "out", "--overwrite", *in_threads, expect=2)
     assert "which is the table of pairs" in refused.err and table.read_bytes() == before
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Made without a valid license and marked: 4." in page and page.count('<td class="marked">marked') == 4
