@@ -9,7 +9,7 @@ import typer
 
 from .exit_codes import DONE, FAILED, UNLICENSED
 from .failures import explained, wrong_use
-from .options import AsJson, existing_file
+from .options import AsJson, existing_file, secret_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
 from .volumes import SUFFIXES, Format
@@ -37,8 +37,8 @@ def batch(
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for results, thumbnails and reports.")],
     license_file: Annotated[
-        Path | None, typer.Option("--license", exists=True, dir_okay=False, envvar="AMIFUSION_LICENSE",
-                                  help="License file for clean results; without one they are marked.")
+        Path | None, secret_file("--license", envvar="AMIFUSION_LICENSE",
+                                 help_text="License file for clean results; without one they are marked.")
     ] = None,
     model: Annotated[Path | None, existing_file("Model file, *.amif; by default the bundled one.")] = None,
     file_format: Annotated[Format, typer.Option("--format", help="What the results are written as.")] = "nrrd",

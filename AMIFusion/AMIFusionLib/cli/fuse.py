@@ -12,7 +12,7 @@ from AMIFusionLib.volumes.scene import color_table, new_scene, read_transform, s
 
 from .exit_codes import DONE, UNLICENSED
 from .failures import explained, wrong_use
-from .options import AsJson, existing_file
+from .options import AsJson, existing_file, secret_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
 from .volumes import (
@@ -47,8 +47,8 @@ def fuse(
     moving: Moving,
     out: Annotated[Path, typer.Option(help="File to write (.nrrd, .nii.gz, .mha), or folder for a DICOM series.")],
     license_file: Annotated[
-        Path | None, typer.Option("--license", exists=True, dir_okay=False, envvar="AMIFUSION_LICENSE",
-                                  help="License file for a clean result; without one the result is marked.")
+        Path | None, secret_file("--license", envvar="AMIFUSION_LICENSE",
+                                 help_text="License file for a clean result; without one the result is marked.")
     ] = None,
     model: Annotated[Path | None, existing_file("Model file, *.amif; by default the bundled one.")] = None,
     plane: Annotated[Plane, typer.Option(help="Plane of the slices that are fused.")] = "acquisition",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from .failures import WrongUseError
-from .options import existing_file
+from .options import secret_file, secret_folder
 
 if TYPE_CHECKING:
     from AMIFusionLib.desk.publisher import Publisher
@@ -18,19 +18,13 @@ T = TypeVar("T")
 
 Keys = Annotated[
     Path | None,
-    typer.Option(
-        "--keys",
-        exists=True,
-        file_okay=False,
-        envvar="AMIFUSION_KEYS",
-        help="Folder that amifusion publisher new made.",
-    ),
+    secret_folder("--keys", envvar="AMIFUSION_KEYS", help_text="Folder that amifusion publisher new made."),
 ]
 SigningKey = Annotated[
-    Path | None, existing_file("The publisher's Ed25519 private key, PEM; by default that in --keys.")
+    Path | None, secret_file(help_text="The publisher's Ed25519 private key, PEM; by default that in --keys.")
 ]
 MasterKey = Annotated[
-    Path | None, existing_file("The publisher's master key, 64 hex digits; by default that in --keys.")
+    Path | None, secret_file(help_text="The publisher's master key, 64 hex digits; by default that in --keys.")
 ]
 
 

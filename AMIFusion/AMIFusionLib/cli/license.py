@@ -16,7 +16,7 @@ from AMIFusionLib.authorization.model_file import read_model
 from .exit_codes import DONE
 from .failures import explained, wrong_use
 from .keys import Keys, MasterKey, SigningKey, check_places, chosen, publisher_of
-from .options import AsJson, existing_file
+from .options import AsJson, existing_file, secret_file_argument
 from .report import Report
 from .revocations import RevocationSource, known_revocations
 
@@ -219,7 +219,7 @@ def revocations(
 
 @license_commands.command()
 def inspect(
-    license_file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A license file.")],
+    license_file: Annotated[Path, secret_file_argument("A license file.")],
     model: Annotated[Path | None, existing_file("Check it against this model file.")] = None,
     source: RevocationSource = None,
     as_json: AsJson = False,

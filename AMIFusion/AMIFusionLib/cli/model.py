@@ -13,7 +13,7 @@ from AMIFusionLib.authorization.model_file import ModelDescription, read_model, 
 
 from .failures import WrongUseError, explained, wrong_use
 from .keys import Keys, MasterKey, check_places, chosen, publisher_of
-from .options import AsJson, existing_file
+from .options import AsJson, secret_file
 from .report import Report
 
 model_commands = typer.Typer(help="Seal and inspect model files, and exchange their keys.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def seal(
         str | None, typer.Option(help="Where users ask for a license; by default that of --keys.")
     ] = None,
     public_key: Annotated[
-        Path | None, existing_file("The publisher's Ed25519 public key, PEM; by default that in --keys.")
+        Path | None, secret_file(help_text="The publisher's Ed25519 public key, PEM; by default that in --keys.")
     ] = None,
     master_key: MasterKey = None,
     title: Annotated[str | None, typer.Option(help="The name users see; the default is the model id.")] = None,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from .exit_codes import FAILED, WRONG_USE
+from .exit_codes import DONE, FAILED, UNLICENSED, WRONG_USE
 
 
 class Report:
@@ -27,6 +30,7 @@ class Report:
         self._command, self._as_json, self._inputs = command, as_json, inputs
         self._started = time.perf_counter()
         self._warnings: list[str] = []
+        self._unsaid: OSError | None = None
 
     @property
     def seconds(self) -> float:
@@ -36,7 +40,7 @@ class Report:
     def say(self, text: str) -> None:
         """A line for people."""
         if not self._as_json:
-            typer.echo(text)
+            self._echo(text)
 
     def warn(self, text: str) -> None:
         """A sentence for people, on standard error, and for the JSON."""
@@ -46,6 +50,16 @@ class Report:
     def finish(self, exit_code: int = 0, **facts: object) -> None:
         """End the command with what came of it."""
         self._print(exit_code, facts)
+        if self._unsaid is not None:
+            reason = self._unsaid.strerror or type(self._unsaid).__name__
+            done = "its result was written whole" if exit_code in (DONE, UNLICENSED) else "some of it failed"
+            with suppress(OSError):
+                typer.secho(
+                    f"amifusion: the command ran to its end, {done}, but that could not be reported, because standard "
+                    f"output cannot be written ({reason}).",
+                    err=True, fg=typer.colors.RED,
+                )  # fmt: skip
+            raise typer.Exit(FAILED)
         if exit_code:
             raise typer.Exit(exit_code)
 
@@ -58,7 +72,22 @@ class Report:
             return
         content = {"command": self._command, "exit_code": exit_code, **self._inputs, **facts}
         content.update(seconds=round(self.seconds, 3), warnings=self._warnings)
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        self._echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+    def _echo(self, text: str) -> None:
+        """Write to standard output; work goes on where that cannot be done, as on a full disk."""
+        if self._unsaid is not None:
+            return
+        try:
+            typer.echo(text)
+        except BrokenPipeError:
+            # Who reads it has had enough; click ends the command without a word.
+            raise
+        except OSError as error:
+            self._unsaid = error
+            # Python would try once more when it ends, and complain.
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 class Commands(TyperGroup):
@@ -78,6 +107,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
 
+_SECRET = re.compile(r"eyJ[\w.-]{20,}|\b[0-9a-fA-F]{64}\b")
+"""A license's token, or a key in hex digits."""
+
 _IS_JSON = f"{__name__}.is_json"
 
 
@@ -87,10 +119,16 @@ def _wrong_use_told(is_json: bool) -> Iterator[None]:
         yield
     # The base of all kinds of wrong use has no name that is public.
     except Exception as error:
-        if is_json and getattr(error, "exit_code", None) == WRONG_USE and hasattr(error, "format_message"):
+        format_message = getattr(error, "format_message", None)
+        is_wrong_use = getattr(error, "exit_code", None) == WRONG_USE and format_message is not None
+        if is_wrong_use and hasattr(error, "message"):
+            # What is left over of a command line, for example of a license's text that a shell has divided.
+            error.message = _SECRET.sub("...", error.message)
+        if is_wrong_use and is_json and format_message is not None:
             context = getattr(error, "ctx", None)
             path = context.command_path.split(" ", 1)[1:] if context else []
-            Report(" ".join(path), as_json=True).fail(error.format_message(), WRONG_USE)
+            told = _SECRET.sub("...", format_message())
+            Report(" ".join(path), as_json=True).fail(told, WRONG_USE)
         raise
 
 

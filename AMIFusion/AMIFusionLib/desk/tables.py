@@ -178,10 +178,13 @@ def _request(row: Mapping[str, str], default_expires: datetime | None) -> Licens
         raise ValueError("no day on which it expires")
     if expires <= datetime.now(timezone.utc):
         raise ValueError("the license would already have expired; choose a later day")
+    not_before = day(start) if start else None
+    if not_before is not None and expires <= not_before:
+        raise ValueError(f"{row['licensee']}: A license must end after it begins")
     return LicenseRequest(
         row["licensee"],
         expires,
-        day(start) if start else None,
+        not_before,
         row.get("model", ""),
         name,
     )

@@ -187,3 +187,21 @@ def test_a_reader_that_has_had_enough_hears_no_more():
     )  # fmt: skip
     ran.stdout.close()
     assert "Broken pipe" not in ran.stderr.read() and ran.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_result_that_cannot_be_reported_is_told_in_one_sentence(tmp_path, long_pair, more):
+    with open("/dev/full", "wb") as full:
+        ran, wrong = (
+            subprocess.run(
+                [*COMMAND, "fuse", reference, long_pair[1], "--out", str(tmp_path / "o.nrrd"), *more],
+                stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
+            )
+            for reference in (long_pair[0], "none")
+        )  # fmt: skip
+    (line,) = ran.stderr.splitlines()
+    assert ran.returncode == 1 and "its result was written whole, but that could not be reported" in line, line
+    assert SimpleITK.ReadImage(str(tmp_path / "o.nrrd")).GetSize() == (24, 24, 150)
+    (line,) = wrong.stderr.splitlines()
+    assert wrong.returncode == 2 and "does not exist" in line, line

@@ -2,10 +2,14 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import json
+import os
+import re
 
 import pytest
+import typer
 from AMIFusionLib import __version__
 from AMIFusionLib.cli import fuse as fuse_command
+from AMIFusionLib.cli.__main__ import application
 from small_volumes import LICENSED, dicom_pair, pair, run  # noqa: F401 (fixtures)
 
 
@@ -103,3 +107,86 @@ def test_choices_are_those_of_the_library():
 
     assert fuse_command.Plane.__args__ == PLANES and fuse_command.WindowChoice.__args__ == WINDOW_CHOICES
     assert set(SUFFIXES.values()) <= set(FILE_SUFFIXES)
+
+
+TOKEN = "eyJ0eXAiOiJhbWlmdXNpb24" + "Q" * 300 + ".eyJzdWIiOiJKYW5lIn0.c2VjcmV0"
+SECRETS = (
+    TOKEN,
+    "0f1e2d3c" * 8,
+    "# License\n" + TOKEN,
+    "-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END KEY-----\n",
+)
+OF_SECRETS = {"license_file", "keys", "signing_key", "master_key", "public_key"}
+
+
+def parameters_of_secrets(command=None, path=()):
+    """(words of the command, parameter) of all that name a license or a key."""
+    command = command or typer.main.get_command(application)
+    for name, child in getattr(command, "commands", {}).items():
+        yield from parameters_of_secrets(child, (*path, name))
+    for parameter in command.params:
+        if parameter.name in OF_SECRETS:
+            yield path, parameter
+
+
+def unwrapped(text):
+    return " ".join(text.replace("│", " ").split())
+
+
+def hidden(said, secret):
+    """Whether no line of a secret is in an answer, however that was wrapped."""
+    answer = re.sub(r"[\s│]", "", said.out + said.err)
+    return not any(line[:24] in answer for line in secret.replace(" ", "").splitlines())
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_a_license_or_a_key_holds_is_not_shown_where_its_file_is_to_be_named(tmp_path, monkeypatch, secret):
+    monkeypatch.chdir(tmp_path)
+    found = list(parameters_of_secrets())
+    assert {path[-1] for path, _ in found} == {
+        "fuse", "batch", "evaluate", "attack", "inspect", "issue", "reissue", "revoke", "seal", "rotate",
+    }  # fmt: skip
+    for path, parameter in found:
+        is_option = parameter.opts[0].startswith("-")
+        given = (parameter.opts[0], secret) if is_option else ("--", secret)
+        # What is given is looked at before what is missing.
+        for more in ((), ("--json",)):
+            said = run(*path, *more, *given, expect=2)
+            answer = unwrapped(said.err)
+            assert "does not exist" in answer and hidden(said, secret), (path, parameter.name, answer)
+            assert parameter.opts[0].lower() in answer.lower()
+            assert not more or "does not exist" in json.loads(said.out)["error"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_nor_where_a_variable_holds_it(pair, tmp_path, monkeypatch, secret):
+    monkeypatch.setenv("AMIFUSION_LICENSE", secret)
+    monkeypatch.setenv("AMIFUSION_KEYS", secret)
+    model = tmp_path / "m.amif"
+    model.write_text("")
+    for command in (
+        ("fuse", *pair, "--out", tmp_path / "o.nrrd"), ("batch", pair[0], "--out", tmp_path / "o"),
+        ("model", "rotate", model, "--out", tmp_path / "n.amif"), ("license", "revoke", "--list", tmp_path / "list"),
+    ):  # fmt: skip
+        said = run(*command, "--json", expect=2)
+        assert "does not exist" in json.loads(said.out)["error"] and hidden(said, secret), said
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not read everything")
+def test_a_license_that_may_not_be_read_is_wrong_use(tmp_path):
+    (tmp_path / "jane.license").touch(mode=0o000)
+    assert "It cannot be read" in run("license", "inspect", tmp_path / "jane.license", expect=2).err
+
+
+def test_a_folder_is_no_license_and_a_file_no_folder_of_keys(pair, tmp_path):
+    assert "It is a folder" in run("license", "inspect", tmp_path, expect=2).err
+    assert "It is a folder" in unwrapped(run("fuse", *pair, "--out", "o", "--license", tmp_path, expect=2).err)
+    assert "It is a file" in unwrapped(run("license", "revoke", "--list", "l", "--keys", pair[0], expect=2).err)
+
+
+def test_what_is_left_over_of_a_license_is_not_shown(pair):
+    """As a shell divides the text of a file that is not between quotation marks."""
+    said = run(
+        "fuse", *pair, "--out", "o.nrrd", "--license", pair[0], "Licensee:", TOKEN, SECRETS[1], "--json", expect=2
+    )
+    assert "Licensee:" in json.loads(said.out)["error"] and hidden(said, TOKEN) and hidden(said, SECRETS[1])

@@ -103,6 +103,13 @@ class TestIssuingMany:
         shown = issue_many("licensee,expires\nA,x\nB,\nC,2099-01-01\nD,2020-01-01\n", expect=1)
         assert "line 2" in shown and "line 3" in shown and "line 4" not in shown and "line 5" in shown
 
+    def test_a_line_that_ends_before_it_begins_is_listed_with_the_others(self, office):
+        table = "licensee,expires,not_before\nA,x,\nC,2099-01-01,2100-01-01\nD,,2199-01-01\nE,2099-01-01,2099-01-01\n"
+        shown = " ".join(issue_many(table, "--expires", NEXT_YEAR, expect=1).split())
+        assert "line 2: 'x' is no day" in shown
+        for line, licensee in ((3, "C"), (4, "D"), (5, "E")):
+            assert f"line {line}: {licensee}: A license must end after it begins" in shown, shown
+
     def test_nothing_that_is_named_beside_it_is_written_over(self, office):
         issue("jane.license", "--register", "register.csv")
         before = {name: (office / name).read_bytes() for name in ("lab.amif", "register.csv")}
