@@ -112,11 +112,11 @@ def _check_choices(
 ) -> None:
     """Refuse what no volume could be fused with."""
     from AMIFusionLib.fusion.devices import select_device
+    from AMIFusionLib.volumes.intensity import check_window
 
     with wrong_use():
         for low, high in filter(None, windows):
-            if not low < high:
-                raise ValueError(f"A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
+            check_window(low, high)
         if colors:
             color_table(scene, colors)
         select_device(device)
