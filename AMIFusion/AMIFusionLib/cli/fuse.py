@@ -96,6 +96,7 @@ def fuse(
         check_sources(reference, moving)
         scene = new_scene()
         _check_choices(scene, (reference_window, moving_window), colors, device)
+        _check_patient(patient_id, patient_name)
         check_destination(target, overwrite, reference, moving)
         pair = read_pair(scene, reference, moving, report)
         patient = _patient(pair[0], target, patient_id, patient_name, report)
@@ -120,6 +121,14 @@ def _check_choices(
         if colors:
             color_table(scene, colors)
         select_device(device)
+
+
+def _check_patient(patient_id: str | None, name: str | None) -> None:
+    from AMIFusionLib.dicom.identity import check_patient_id, check_patient_name
+
+    with wrong_use():
+        check_patient_id(patient_id or "")
+        check_patient_name(name or "")
 
 
 def _patient(
