@@ -57,6 +57,28 @@ def read_input_file(path: Path, largest_bytes: int) -> bytes:
     return content
 
 
+def check_plain(path: Path) -> None:
+    """Refuse a file that would be waited for, as a pipe is, or read without an end, as a device is.
+
+    For files that a library opens by their names; others are read with ``read_input_file``.
+
+    Raises:
+        InputFileError: it is one; a folder, and what is not there, passes.
+        OSError: it cannot be looked at.
+    """
+    if is_pipe_or_device(path):
+        raise InputFileError(_("{path} is a pipe or a device. Give a file.").format(path=path))
+
+
+def is_pipe_or_device(path: Path) -> bool:
+    """Whether it is there, but neither a file nor a folder.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def parse_json(content: bytes) -> Any:
     """A JSON text in UTF-8, with or without the byte order mark that some editors write.
 

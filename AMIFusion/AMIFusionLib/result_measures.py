@@ -278,7 +278,7 @@ def _window(result: vtkMRMLVolumeNode, role: str) -> IntensityWindow | str:
     written = (result.GetAttribute(f"{ATTRIBUTE_PREFIX}{role}Window") or "").split()
     try:
         low, high = (float(part) for part in written)
+        return IntensityWindow(low, high)
     except ValueError:
         choice = result.GetAttribute(f"{ATTRIBUTE_PREFIX}Window")
         return choice if choice in WINDOW_CHOICES else WINDOW_FROM_DISPLAY
-    return IntensityWindow(low, high)

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from AMIFusionLib import __version__
+from AMIFusionLib.input_files import check_plain
 from AMIFusionLib.volumes.paths import source_path
+from AMIFusionLib.volumes.voxel_files import voxel_files
 
 from .pairs import Pair
-from .voxel_files import check_plain, voxel_files
 
 _CHUNK = 1 << 20
 _OPTIONS = (

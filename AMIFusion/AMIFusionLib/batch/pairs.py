@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from AMIFusionLib.dicom.identity import check_patient_id, check_patient_name
 from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.paths import is_same_source
 
@@ -200,6 +201,14 @@ def _truth(cell: str) -> bool:
     return cell.lower() in _YES
 
 
+def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
+    def read(cell: str) -> str:
+        check(cell)
+        return cell
+
+    return read
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "plane": _one_of(PLANES, "plane"),
     "window": _one_of(WINDOW_CHOICES, "window"),
@@ -207,6 +216,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "reference_window": _limits,
     "moving_window": _limits,
     "gray": _truth,
+    "patient_id": _checked(check_patient_id),
+    "patient_name": _checked(check_patient_name),
 }
 
 

@@ -96,6 +96,7 @@ def fuse(
         check_sources(reference, moving)
         scene = new_scene()
         _check_choices(scene, (reference_window, moving_window), colors, device)
+        _check_patient(patient_id, patient_name)
         check_destination(target, overwrite, reference, moving)
         pair = read_pair(scene, reference, moving, report)
         patient = _patient(pair[0], target, patient_id, patient_name, report)
@@ -112,14 +113,22 @@ def _check_choices(
 ) -> None:
     """Refuse what no volume could be fused with."""
     from AMIFusionLib.fusion.devices import select_device
+    from AMIFusionLib.volumes.intensity import check_window
 
     with wrong_use():
         for low, high in filter(None, windows):
-            if not low < high:
-                raise ValueError(f"A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
+            check_window(low, high)
         if colors:
             color_table(scene, colors)
         select_device(device)
+
+
+def _check_patient(patient_id: str | None, name: str | None) -> None:
+    from AMIFusionLib.dicom.identity import check_patient_id, check_patient_name
+
+    with wrong_use():
+        check_patient_id(patient_id or "")
+        check_patient_name(name or "")
 
 
 def _patient(

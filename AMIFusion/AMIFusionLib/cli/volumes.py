@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from AMIFusionLib.input_files import check_plain
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import is_same_source, source_path
 
-from .failures import WrongUseError
+from .failures import WrongUseError, wrong_use
 from .report import Report
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Destination:
 
 
 def check_sources(reference: str, moving: str) -> None:
-    """Refuse volumes that are not there, or one for both.
+    """Refuse volumes that are not there, pipes and devices, or one for both.
 
     Raises:
         WrongUseError: with what to do.
@@ -68,6 +69,8 @@ def check_sources(reference: str, moving: str) -> None:
         path = source_path(text)[0]
         if not path.exists():
             raise WrongUseError(f"{path} does not exist. Name another file or folder.")
+        with wrong_use():
+            check_plain(path)
     if is_same_source(reference, moving):
         raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
 

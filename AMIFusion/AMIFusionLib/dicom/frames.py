@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,7 +125,7 @@ def _frame(image: Dataset, index: int, places: Sequence[Dataset]) -> Frame:
 def _window(places: Sequence[Dataset]) -> tuple[float, float] | None:
     """The first window, as Slicer shows it: centered on its center."""
     center, width = (_first(_find(places, name)) for name in ("WindowCenter", "WindowWidth"))
-    if center is None or width is None or not width > 0:
+    if center is None or width is None or not width > 0 or not math.isfinite(center) or not math.isfinite(width):
         return None
     return center - width / 2, center + width / 2
 

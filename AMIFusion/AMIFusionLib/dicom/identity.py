@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,13 +39,55 @@ _EMPTY_IF_UNKNOWN = (
 )  # fmt: skip
 """Attributes of type 2: there, though perhaps empty."""
 
+_LARGEST_TEXT = 64
+"""Characters of an ID, and of each way that a name is written in."""
+
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff]")
+"""What ends a value, controls how text is shown, or has no place in UTF-8."""
+
 
 @dataclass(frozen=True)
 class PlaceholderPatient:
-    """The patient of images that came without one."""
+    """The patient of images that came without one.
+
+    Raises:
+        ValueError: an ID or a name that DICOM cannot hold, with a sentence that says what is allowed.
+    """
 
     patient_id: str = "UNKNOWN"
     name: str = "Unknown^Patient"
+
+    def __post_init__(self) -> None:
+        check_patient_id(self.patient_id)
+        check_patient_name(self.name)
+
+
+def check_patient_id(text: str) -> None:
+    """Refuse what is no patient ID in DICOM (PS3.5 6.2, LO); the text is not told, for it is a patient's.
+
+    Raises:
+        ValueError: with a sentence that says what is allowed.
+    """
+    if _NO_TEXT.search(text) or len(text) > _LARGEST_TEXT:
+        raise ValueError(
+            f"A patient ID has up to {_LARGEST_TEXT} characters, none of them a backslash or a control character."
+        )
+
+
+def check_patient_name(text: str) -> None:
+    """Refuse what is no patient's name in DICOM (PS3.5 6.2, PN); the text is not told.
+
+    Raises:
+        ValueError: with a sentence that says what is allowed.
+    """
+    groups = text.split("=")
+    is_long = len(groups) > 3 or any(len(one) > _LARGEST_TEXT or one.count("^") > 4 for one in groups)
+    if _NO_TEXT.search(text) or is_long:
+        raise ValueError(
+            "A patient's name, as Family^Given, has up to 5 parts with ^ between them, and may be written in up to 3 "
+            f"ways with = between them, each of up to {_LARGEST_TEXT} characters, none of them a backslash or a "
+            "control character."
+        )
 
 
 def identity_of(header: Dataset) -> Dataset:

@@ -13,6 +13,7 @@ import SimpleITK
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.input_files import read_input_file
 from AMIFusionLib.volumes.color import luma
+from AMIFusionLib.volumes.voxel_files import voxel_files
 from AMIFusionLib.volumes.whole_files import check_whole
 
 MANIFEST_NAME = "manifest.csv"
@@ -186,6 +187,7 @@ def _read_header(path: Path) -> SimpleITK.ImageFileReader:
     """A reader that knows the file's header, of a file that has all of its voxels."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Mend the manifest or add the file.")
+    voxel_files(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:

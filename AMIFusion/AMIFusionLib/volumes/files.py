@@ -15,11 +15,14 @@ from slicer.util import arrayFromVTKMatrix, updateVolumeFromArray
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.dicom.reading import DicomVolume, read_dicom
 from AMIFusionLib.dicom.series import is_dicom_file
+from AMIFusionLib.input_files import check_plain
 from AMIFusionLib.memory_shortage import check_memory
 from AMIFusionLib.whole_output import whole
 
 from ..translation import tr as _
 from .errors import EmptyVolumeError, UnsupportedVolumeError
+from .intensity import check_window
+from .voxel_files import voxel_files
 from .whole_files import check_whole
 
 FILE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
@@ -60,7 +63,8 @@ def read_volume(scene: slicer.vtkMRMLScene, path: Path, series: str = "") -> Loa
         series: which series of a folder, by UID or number; needed only where there are several.
 
     Raises:
-        FileNotFoundError: nothing there.
+        FileNotFoundError: nothing there, or no file in a place where the header names one with voxels.
+        InputFileError: a pipe or a device.
         EmptyVolumeError: no volume could be read from it.
         IncompleteVolumeError: the file is cut off or damaged.
         DicomError: of DICOM files, with a sentence that says what to do.
@@ -68,6 +72,7 @@ def read_volume(scene: slicer.vtkMRMLScene, path: Path, series: str = "") -> Loa
     """
     if not path.exists():
         raise FileNotFoundError(_("{path} does not exist.").format(path=path))
+    check_plain(path)
     if series and not path.is_dir():
         sentence = _("{path} is no folder, so that it holds no series '{series}'. Leave #{series} out.")
         raise EmptyVolumeError(sentence.format(path=path, series=series))
@@ -163,11 +168,9 @@ def show_window(node: slicer.vtkMRMLVolumeNode, low: float, high: float) -> None
     """Display a volume from a value shown black to one shown white.
 
     Raises:
-        ValueError: they are not in this order.
+        ValueError: they are not in this order, or not finite.
     """
-    if not low < high:
-        sentence = _("A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
-        raise ValueError(sentence.format(low=low, high=high))
+    check_window(low, high)
     node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevel(high - low, (high + low) / 2)
 
@@ -184,8 +187,10 @@ def _components(path: Path) -> int:
     Raises:
         VolumeError: voxels are missing.
         MemoryError: there is too little memory for them.
-        OSError: the file cannot be read.
+        OSError: the file, or one that it takes its voxels from, is no plain file or cannot be read.
+        ValueError: a header without an end.
     """
+    voxel_files(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:

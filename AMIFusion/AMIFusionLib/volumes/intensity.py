@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from slicer.util import arrayFromVolume
 from AMIFusionLib.arrays import Array
 
 from ..translation import tr as _
+from .errors import VolumeError
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLVolumeNode
@@ -31,10 +33,19 @@ _FAR_FROM_ZERO = 16
 
 @dataclass(frozen=True)
 class IntensityWindow:
-    """Values from ``low`` (shown black) to ``high`` (shown white)."""
+    """Values from ``low`` (shown black) to ``high`` (shown white).
+
+    Raises:
+        VolumeError: limits that are not finite, or further apart than any number: all values would become one.
+    """
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.high - self.low):
+            sentence = _("A window from {low:g} to {high:g} shows nothing. Give two finite numbers.")
+            raise VolumeError(sentence.format(low=self.low, high=self.high))
 
     def normalize(self, values: Array) -> Array:
         """Map values to 0..1 as float32; beyond the window they are clipped, NaN becomes 0."""
@@ -52,6 +63,18 @@ class IntensityWindow:
         return np.float32 if is_near and np.can_cast(dtype, np.float32) else np.float64
 
 
+def check_window(low: float, high: float) -> None:
+    """Refuse limits that somebody chose, but that show nothing.
+
+    Raises:
+        ValueError: they are not in this order, or not finite.
+    """
+    if not low < high:
+        sentence = _("A window from {low:g} to {high:g} shows nothing. Give the lower value first.")
+        raise ValueError(sentence.format(low=low, high=high))
+    IntensityWindow(low, high)
+
+
 def window_of(node: vtkMRMLVolumeNode, choice: str) -> IntensityWindow:
     """The window of a volume.
 
@@ -62,6 +85,7 @@ def window_of(node: vtkMRMLVolumeNode, choice: str) -> IntensityWindow:
 
     Raises:
         ValueError: another choice.
+        VolumeError: the display's window is not finite.
     """
     if choice not in WINDOW_CHOICES:
         raise ValueError(

@@ -88,6 +88,8 @@ def test_names_come_from_the_paths_and_stay(table):
         (f"{HEAD},balance\na,b,c,nan", "row 2: the balance holds what is no number"),
         (f"{HEAD},moving_window\na,b,c,7", "row 2: a window is two numbers"),
         (f"{HEAD},moving_window\na,b,c,7 7", "row 2: a window's lower number comes first"),
+        (f"{HEAD},patient_id\na,b,c,x\\y", "row 2: A patient ID has up to 64 characters, none of them a backslash"),
+        (f"{HEAD},patient_name\na,b,c,A^B^C^D^E^F", "row 2: A patient's name, as Family^Given, has up to 5 parts"),
         (f"{HEAD},gray\na,b,c,perhaps", "row 2: gray is yes or no"),
         (f"{HEAD},gray,colors\na,b,c,yes,PET-Heat", "row 2: choose colors or gray"),
     ],

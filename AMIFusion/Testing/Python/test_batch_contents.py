@@ -12,7 +12,7 @@ import pytest
 import SimpleITK
 from AMIFusionLib.batch.contents import inputs_hash
 from AMIFusionLib.batch.pairs import Pair
-from AMIFusionLib.batch.voxel_files import voxel_files
+from AMIFusionLib.volumes.voxel_files import voxel_files
 from small_volumes import dicom_pair, pair  # noqa: F401 (fixtures)
 
 

@@ -3,6 +3,7 @@
 
 import errno
 import json
+import re
 import shutil
 import warnings
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,7 @@ from AMIFusionLib.authorization.license import license_number
 from AMIFusionLib.authorization.revocation import issue_revocation_list
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH
 from AMIFusionLib.cli.failures import explained
+from AMIFusionLib.dicom.identity import PlaceholderPatient
 from AMIFusionLib.dicom.reading import read_dicom
 from dicom_files import SeriesMaker, written
 from small_volumes import LICENSED, ball, dicom_pair, license_file, pair, run  # noqa: F401 (fixtures)
@@ -184,6 +186,27 @@ def test_placeholder_patient(pair, tmp_path):
     image = written(tmp_path / "b")[0]
     assert (image.PatientID, str(image.PatientName)) == ("X1", "Roe^Jane")
     run("fuse", *pair, "--out", tmp_path / "c.nrrd", *names, expect=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("id", "a\\b"), ("id", "x" * 65), ("id", "a\nb"), ("id", "a\udcffb"), ("name", "A=B=C=D^^^^^^^"),
+        ("name", "A=B=C=D"), ("name", "A^B^C^D^E^F"), ("name", "x" * 65), ("name", "a\\b"), ("name", "a\x1b[2Jb"),
+    ],
+)  # fmt: skip
+def test_a_patient_that_dicom_cannot_hold_is_wrong_use(pair, tmp_path, monkeypatch, option, text):
+    monkeypatch.setattr("AMIFusionLib.volumes.files.read_volume", lambda *_: pytest.fail("work began"))
+    said = run("fuse", *pair, "--out", tmp_path / "o", *LICENSED, f"--patient-{option}", text, expect=2)
+    sentence = "A patient ID has up to 64 characters" if option == "id" else "A patient's name, as Family^Given, has"
+    assert sentence in " ".join(said.err.split()) and text not in said.err and not (tmp_path / "o").exists()
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        PlaceholderPatient(**{"patient_id" if option == "id" else "name": text})
+
+
+def test_a_patient_as_long_as_dicom_holds_is_kept():
+    name = f"{'a' * 56}^b^c^d^e"
+    assert PlaceholderPatient("x" * 64, f"{name}={name}={name}").patient_id == "x" * 64
 
 
 def test_patient_of_a_dicom_reference_is_not_renamed(dicom_pair, tmp_path):

@@ -39,6 +39,9 @@ def test_wrong_use_is_exit_code_2(scene, tmp_path, monkeypatch, arguments):
     [
         (("--colors", "Nope"), "There is no color table 'Nope'"), (("--device", "cuda:99"), "There is no device"),
         (("--moving-window", "100", "-20"), "A window from 100 to -20"), (("--license", "none"), "does not exist"),
+        (("--moving-window", "0", "inf"), "A window from 0 to inf shows nothing. Give two finite numbers."),
+        (("--reference-window", "-inf", "5"), "A window from -inf to 5"),
+        (("--reference-window", "-1.7e308", "1.7e308"), "A window from -1.7e+308 to 1.7e+308"),
         (("--reference-window", "nan", "5"), "A window from nan to 5"), (("--revocations", "none"), "does not exist"),
     ],
 )  # fmt: skip

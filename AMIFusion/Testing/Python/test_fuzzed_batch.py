@@ -11,8 +11,8 @@ from AMIFusionLib.batch.errors import BatchError
 from AMIFusionLib.batch.pairs import Pair
 from AMIFusionLib.batch.report import write_reports
 from AMIFusionLib.batch.results import Record, ResultsFolder
-from AMIFusionLib.batch.voxel_files import voxel_files
 from AMIFusionLib.batch.work import KEPT, Outcome
+from AMIFusionLib.volumes.voxel_files import voxel_files
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_batch_contents import META_IMAGE, NRRD, within

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from AMIFusionLib.volumes.errors import VolumeError
+from AMIFusionLib.volumes.files import show_window
 from AMIFusionLib.volumes.intensity import IntensityWindow, window_of
 
 TYPES = [
@@ -74,3 +76,20 @@ def test_8_bit_color_is_shown_in_full_until_the_user_says_otherwise(add_volume):
 def test_unknown_choice(add_volume):
     with pytest.raises(ValueError, match="display, percentiles"):
         window_of(add_volume(np.zeros((3, 4, 5), np.int16)), "automatic")
+
+
+@pytest.mark.parametrize("limits", [(0, np.inf), (-np.inf, 5), (np.nan, 5), (-1.7e308, 1.7e308)])
+def test_a_window_without_an_end_is_refused(add_volume, limits):
+    """In it all values would be one, and the volume would vanish from the result without a word."""
+    with pytest.raises(VolumeError, match="Give two finite numbers"):
+        IntensityWindow(*limits)
+    with pytest.raises(ValueError, match="shows nothing"):
+        show_window(add_volume(np.zeros((2, 2, 2))), *limits)
+
+
+def test_a_display_without_an_end_is_refused(add_volume):
+    node = add_volume(np.zeros((2, 2, 2)))
+    node.GetDisplayNode().SetAutoWindowLevel(False)
+    node.GetDisplayNode().SetWindowLevel(np.inf, 0)
+    with pytest.raises(VolumeError, match="Give two finite numbers"):
+        window_of(node, "display")

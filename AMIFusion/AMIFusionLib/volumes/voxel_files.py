@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from AMIFusionLib.input_files import check_plain, is_pipe_or_device
+
+from ..translation import tr as _
+
 _LARGEST_HEADER = 1 << 22
 """Bytes; more than that is no header but the voxels behind one."""
 
@@ -39,6 +43,8 @@ def voxel_files(path: Path) -> list[Path]:
     """
     check_plain(path)
     bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    if bare.suffix.lower() in (*_PAIR, ".nii"):
+        _check_neighbors(path, bare)
     if bare.suffix.lower() in _PAIR:
         return list(_rest_of_pair(path, bare.stem))
     with path.open("rb") as file:
@@ -50,13 +56,14 @@ def voxel_files(path: Path) -> list[Path]:
     head = head.replace(b"\r\n", b"\n")
     if is_nrrd:
         # Voxels follow an empty line.
-        head, end, _ = head.partition(b"\n\n")
+        head, end, _voxels = head.partition(b"\n\n")
         is_whole = is_whole or bool(end)
     field = (_NRRD_FIELD if is_nrrd else _META_IMAGE_FIELD).search(head)
     value = field.group(1).strip() if field else b""
     is_list = value.startswith(b"LIST")
     if not is_whole and (field is None or is_list):
-        raise ValueError(f"{path} has a header of more than {_LARGEST_HEADER} bytes. Write the volume as one file.")
+        sentence = _("{path} has a header of more than {count} bytes. Write the volume as one file.")
+        raise ValueError(sentence.format(path=path, count=_LARGEST_HEADER))
     if field is None or (not is_nrrd and value.lower() == b"local"):
         return []
     if not is_list:
@@ -66,23 +73,21 @@ def voxel_files(path: Path) -> list[Path]:
     return list(dict.fromkeys(_listed(path, name) for name in names if name))
 
 
-def check_plain(path: Path) -> None:
-    """Refuse a file that would be waited for, as a pipe is, or read without an end, as a device is.
-
-    Raises:
-        ValueError: it is one; what is not there passes.
-        OSError: it cannot be looked at.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is a pipe or a device. Give a file.")
-
-
 def _rest_of_pair(path: Path, stem: str) -> Iterator[Path]:
     """NIfTI and Analyze name nothing: header and voxels differ in their endings."""
     wanted = {f"{stem}{ending}{packed}".lower() for ending in _PAIR for packed in ("", ".gz")}
     for file in sorted(path.parent.iterdir()):
         if file != path and file.name.lower() in wanted and file.is_file():
             yield file
+
+
+def _check_neighbors(path: Path, bare: Path) -> None:
+    """A reader of NIfTI opens what has the same name, whichever of these endings; of a pipe it would wait."""
+    for ending in (*_PAIR, ".nii"):
+        for packed in ("", ".gz"):
+            other = bare.with_suffix((ending.upper() if bare.suffix.isupper() else ending) + packed)
+            if is_pipe_or_device(other):
+                raise _missing(path, other.name)
 
 
 def _listed(header: Path, text: bytes) -> Path:
@@ -103,6 +108,9 @@ def _named(header: Path, text: bytes) -> list[Path]:
         # Whichever numbers follow: a file too many only means that a result is made again without need.
         pattern = "*".join(glob.escape(part) for part in parts)
         matches = glob.glob(os.path.join(glob.escape(str(header.parent)), pattern))
+        # A reader would wait for a pipe among them, and read a device without an end.
+        if any(is_pipe_or_device(Path(match)) for match in matches):
+            raise _missing(header, name)
         found += [file for file in map(Path, sorted(matches)) if _is_file(file)]
     if not found:
         raise _missing(header, name)
@@ -124,4 +132,5 @@ def _is_file(path: Path) -> bool:
 def _missing(header: Path, name: str) -> FileNotFoundError:
     # Reports and JSON hold nothing but UTF-8, and a terminal obeys what is not printable.
     shown = "".join(letter if letter.isprintable() else "?" for letter in name[:200])
-    return FileNotFoundError(f"{header} takes its voxels from {shown}, which is no file. Put it there.")
+    sentence = _("{header} takes its voxels from {name}, which is no file. Put it there.")
+    return FileNotFoundError(sentence.format(header=header, name=shown))
