@@ -8,6 +8,7 @@ what makes the clean result is not there until a license opens it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from typing import Literal
 
@@ -38,7 +39,7 @@ Border = Literal["replicate", "reflect"]
 """How a convolution continues its input beyond the edge."""
 
 
-class AuthorizableFusionNetwork(nn.Module):
+class AuthorizableFusionNetwork(nn.Module, ABC):
     """Fuse two images into one, clean or marked according to the parameters it holds; what all architectures share.
 
     An architecture adds its layers, and predicts in ``forward_steps`` for each pixel a blend weight between the sources
@@ -76,9 +77,9 @@ class AuthorizableFusionNetwork(nn.Module):
                 fused: Tensor = end.value
                 return fused
 
+    @abstractmethod
     def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
         """``forward`` with a pause after each block, for callers with an event loop that large slices would hold up."""
-        raise TypeError(f"{type(self).__name__} is no architecture of its own.")
 
     def _blended(self, first: Tensor, second: Tensor, preference: Tensor, change: Tensor) -> Tensor:
         """The fused slices.
