@@ -52,10 +52,11 @@ class Report:
         self._print(exit_code, facts)
         if self._unsaid is not None:
             reason = self._unsaid.strerror or type(self._unsaid).__name__
-            done = "its result was written whole" if exit_code in (DONE, UNLICENSED) else "some of it failed"
+            is_done = exit_code in (DONE, UNLICENSED)
+            done = "and all that it was to write is written" if is_done else "and some of it failed"
             with suppress(OSError):
                 typer.secho(
-                    f"amifusion: the command ran to its end, {done}, but that could not be reported, because standard "
+                    f"amifusion: the command ran to its end {done}, but that could not be reported, because standard "
                     f"output cannot be written ({reason}).",
                     err=True, fg=typer.colors.RED,
                 )  # fmt: skip

@@ -201,7 +201,7 @@ def test_a_result_that_cannot_be_reported_is_told_in_one_sentence(tmp_path, long
             for reference in (long_pair[0], "none")
         )  # fmt: skip
     (line,) = ran.stderr.splitlines()
-    assert ran.returncode == 1 and "its result was written whole, but that could not be reported" in line, line
+    assert ran.returncode == 1 and "all that it was to write is written, but that could not be reported" in line, line
     assert SimpleITK.ReadImage(str(tmp_path / "o.nrrd")).GetSize() == (24, 24, 150)
     (line,) = wrong.stderr.splitlines()
     assert wrong.returncode == 2 and "does not exist" in line, line
