@@ -31,6 +31,23 @@ def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
     assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
 
 
+def test_every_architecture_is_trained(tmp_path, data_folder):
+    """Another one than the bundled model's, with a run that begins with it; a run of the other one cannot."""
+    sizes = {"channels": 8, "blocks": 1, "fine_channels": 8, "mark_size": SMALL["hyperparameters"]["mark_size"]}
+    settings = {"architecture": "amif-two-scale-1", "hyperparameters": sizes}
+    first = train(tmp_path / "first", data_folder, steps=1, **settings)
+    assert np.isfinite(list(first[-1].terms.values())).all()
+    before = read_run(tmp_path / "first")
+    assert before.sealed["up.weight"].shape == (32, 8, 1, 1) and before.public["up.weight"].std() > 0
+    build_network(before.architecture, before.hyperparameters, before.sealed)
+    pairs = load_pairs(data_folder, "train")
+    changed = TrainingConfiguration(**{**SMALL, **settings, "steps": 2})
+    list(Trainer(changed, pairs, tmp_path / "second", start=tmp_path / "first").run())
+    assert not np.array_equal(read_run(tmp_path / "second").sealed["up.weight"], before.sealed["up.weight"])
+    with pytest.raises(ValueError, match="of another network"):
+        Trainer(TrainingConfiguration(**{**SMALL, "steps": 2}), pairs, tmp_path / "third", start=tmp_path / "first")
+
+
 def test_the_command_draws_no_bar_into_a_pipe(tmp_path, data_folder):
     settings = dataclasses.asdict(TrainingConfiguration(**{**SMALL, "steps": 1}))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
