@@ -64,7 +64,9 @@ def whole(target: Path, folder: bool = False) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=".amifusion-", dir=target.parent))
     try:
-        place = room / target.name
+        # In a folder of its own, whatever the target's name is.
+        place = room / "new" / target.name
+        place.parent.mkdir()
         if folder:
             place.mkdir()
         yield place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from AMIFusionLib.authorization.license import inspect_license, read_license_fil
 from AMIFusionLib.authorization.model_file import read_model
 
 from .exit_codes import DONE
-from .failures import explained, wrong_use
+from .failures import WrongUseError, explained, wrong_use
 from .keys import Keys, MasterKey, SigningKey, check_places, chosen, publisher_of
 from .options import AsJson, existing_file, secret_file_argument
 from .report import Report
@@ -80,8 +81,6 @@ def issue(
         raise typer.BadParameter("A single license is for one --model and needs --expires.")
     if many is not None and (not_before is not None or overwrite):
         raise typer.BadParameter("--not-before is a column of the table, and nothing is replaced with --from.")
-    if many is None and out.is_dir():
-        raise typer.BadParameter(f"{out} is a folder. Give a file's name for a single license.")
     if expires is not None and not_before is not None and expires <= not_before:
         raise typer.BadParameter("A license must end after it begins: --expires must be later than --not-before.")
     report = Report("license issue", as_json)
@@ -94,6 +93,9 @@ def issue(
         if licensee is not None:
             with wrong_use():
                 check_one_line(licensee, "A licensee's name")
+        # os.path asks also of texts that are too long for a name, which Path does not.
+        if many is None and os.path.isdir(out):
+            raise WrongUseError(f"{out} is a folder. Give a file's name for a single license.")
         check_places({"--out": out, "--register": register}, [many, *model], keys, signing_key, master_key)
         check_free(out, None if many else overwrite, folder=many is not None)
         issuer = _issuer(model, keys, signing_key, master_key)

@@ -18,7 +18,7 @@ from AMIFusionLib.authorization.keys import derive_model_key
 from AMIFusionLib.authorization.license import inspect_license, issue_license, license_file_text
 from AMIFusionLib.authorization.model_file import Parameters, SealedModel
 from AMIFusionLib.authorization.revocation import RevocationList
-from AMIFusionLib.whole_output import whole
+from AMIFusionLib.whole_output import check_free, whole
 
 from .files import write_private
 from .lock import locked
@@ -244,6 +244,8 @@ def _write_folder(folder: Path, issued: Sequence[IssuedLicense], register_name: 
             write_private(place / each.row.file, each.text)
         if register_name is not None:
             write_private(place / register_name, register_text(each.row for each in issued))
+        # Another command may have taken the place meanwhile, and its licenses are nowhere else.
+        check_free(folder, folder=True)
 
 
 @contextmanager

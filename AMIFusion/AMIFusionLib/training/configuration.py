@@ -46,6 +46,12 @@ REDUCTIONS = (2, 4)
 SMALLEST_CROP = 48
 """Smallest side of a crop in pixels: the fourth scale of VIF needs 41, and a border is left out elsewhere."""
 
+USUAL_HYPERPARAMETERS = {
+    "amif-residual-2": {"channels": 64, "blocks": 5, "scale": 4, "mark_size": 192},
+    "amif-two-scale-1": {"channels": 64, "blocks": 3, "fine_channels": 24, "mark_size": 192},
+}
+"""Of each architecture, where a configuration has none."""
+
 LOG_GAMMA_RANGE = 0.4
 """Unless a configuration says otherwise: gammas of 0.67 to 1.49."""
 
@@ -63,7 +69,7 @@ class TrainingConfiguration:
 
     Attributes:
         architecture: a key of ``fusion.network.ARCHITECTURES``.
-        hyperparameters: that architecture's keyword arguments.
+        hyperparameters: that architecture's keyword arguments; in a file without them its usual ones.
         mark: lines of the owner's mark, or one path of a picture.
         seed: of the first weights, the crops and the marks.
         steps: batches to train on.
@@ -88,9 +94,7 @@ class TrainingConfiguration:
     """
 
     architecture: str = "amif-residual-2"
-    hyperparameters: dict[str, int] = field(
-        default_factory=lambda: {"channels": 64, "blocks": 5, "scale": 4, "mark_size": 192}
-    )
+    hyperparameters: dict[str, int] = field(default_factory=lambda: dict(USUAL_HYPERPARAMETERS["amif-residual-2"]))
     mark: tuple[str, ...] = ("AMIF", "UNLICENSED")
     seed: int = 0
     steps: int = 17000
@@ -124,6 +128,9 @@ class TrainingConfiguration:
             settings["licensed_weights"] = LicensedWeights(
                 **_known(settings.get("licensed_weights", {}), LicensedWeights, "'licensed_weights'")
             )
+            usual = USUAL_HYPERPARAMETERS.get(str(settings.get("architecture")))
+            if usual is not None:
+                settings.setdefault("hyperparameters", dict(usual))
             mark = settings.get("mark", cls.mark)
             settings["mark"] = tuple(mark) if isinstance(mark, (list, tuple)) else (mark,)
             configuration = cls(**settings)

@@ -111,6 +111,7 @@ def test_a_single_license_is_no_folder(office):
     (office / "empty").mkdir()
     assert "is a folder" in " ".join(issue("empty", "--register", "all.csv", expect=2).split())
     assert not (office / "all.csv").exists() and not list((office / "empty").iterdir())
+    assert "long" in issue("n" * 300, expect=1)
 
 
 def test_folders_above_a_sealed_model_are_made(office):

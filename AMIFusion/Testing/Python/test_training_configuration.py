@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from AMIFusionLib.fusion.network import ARCHITECTURES
 from AMIFusionLib.training.configuration import BUNDLED_STAGES, TrainingConfiguration, bundled_stage
 from small_training import SMALL
 
@@ -11,6 +12,14 @@ def test_mark_may_be_one_text(tmp_path):
     path = tmp_path / "configuration.json"
     path.write_text(json.dumps({"mark": "logo.png"}))
     assert TrainingConfiguration.load(path).mark == ("logo.png",)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_has_usual_hyperparameters(tmp_path, name):
+    path = tmp_path / "configuration.json"
+    path.write_text(json.dumps({"architecture": name}))
+    made = ARCHITECTURES[name](**TrainingConfiguration.load(path).hyperparameters)
+    assert made.hyperparameters == ARCHITECTURES[name]().hyperparameters
 
 
 def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):

@@ -84,6 +84,18 @@ def test_old_folder_is_kept_aside_where_it_cannot_come_back(old, monkeypatch):
     assert [path.read_text() for path in old.rglob("1.dcm")] == ["old"]
 
 
+@pytest.mark.parametrize("name", ["new", "replaced"])
+def test_a_target_may_be_named_as_the_folders_beside_it(old, name):
+    with pytest.raises(OSError), whole(old / name) as place:
+        place.write_text("half")
+        raise OSError("disk full")
+    assert sorted(path.name for path in old.iterdir()) == ["file.nrrd", "series"]
+    for text in ("first", "second"):
+        with whole(old / name, folder=True) as place:
+            (place / "1.dcm").write_text(text)
+    assert content(old / name) == {"1.dcm": "second"}
+
+
 def test_a_place_of_the_wrong_kind_is_refused_before_the_work(old):
     (old / "empty").mkdir()
     with pytest.raises(IsADirectoryError, match="Name a file"):
