@@ -43,8 +43,8 @@ def check_free(
         raise FileExistsError(f"The folder {target} holds other things too, so it is not replaced. Choose another.")
 
 
-_ASIDE = "replaced"
-"""Where a folder lies until another has its place."""
+_ASIDE = ("replaced", "set-aside")
+"""Where a folder lies until another has its place: the first that is not the target's own name."""
 
 
 @contextmanager
@@ -63,17 +63,16 @@ def whole(target: Path, folder: bool = False) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=".amifusion-", dir=target.parent))
+    aside = room / next(name for name in _ASIDE if name != target.name.casefold())
     try:
-        # In a folder of its own, whatever the target's name is.
-        place = room / "new" / target.name
-        place.parent.mkdir()
+        place = room / target.name
         if folder:
             place.mkdir()
         yield place
-        _put(place, target, room / _ASIDE)
+        _put(place, target, aside)
     finally:
         # What could not be put back is all that is left of the target.
-        if os.path.lexists(target) or not (room / _ASIDE).exists():
+        if os.path.lexists(target) or not aside.exists():
             shutil.rmtree(room, ignore_errors=True)
 
 

@@ -84,7 +84,7 @@ def test_old_folder_is_kept_aside_where_it_cannot_come_back(old, monkeypatch):
     assert [path.read_text() for path in old.rglob("1.dcm")] == ["old"]
 
 
-@pytest.mark.parametrize("name", ["new", "replaced"])
+@pytest.mark.parametrize("name", ["replaced", "set-aside"])
 def test_a_target_may_be_named_as_the_folders_beside_it(old, name):
     with pytest.raises(OSError), whole(old / name) as place:
         place.write_text("half")
