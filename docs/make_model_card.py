@@ -81,18 +81,29 @@ def stage(run_folder: Path) -> dict[str, object]:
     return {
         "Steps": f"{int(log[-1]['step']):,} of {settings.steps:,}",
         "Batch": f"{settings.batch_size} crops of {settings.crop_size} x {settings.crop_size} pixels",
-        "Unlicensed batch": f"half of it, every {settings.unlicensed_every} steps"
-        if settings.unlicensed_every
-        else "none: the public set stays as it is",
+        "Licensed batch": "all of it" if settings.licensed else "none: the sealed set stays as it is",
+        "Unlicensed batch": unlicensed_batch(settings),
         "Crops enlarged up to 4 times": f"{settings.enlarged_share:.0%}",
         "Batches reduced 2 or 4 times": f"{settings.reduced_share:.0%}",
         "Gammas of the crops": f"{math.exp(-settings.log_gamma_range):.2f} to {math.exp(settings.log_gamma_range):.2f}",
         "Weight: flat": f"{settings.flat_weight:g}",
         "Learning rate (Adam)": f"{settings.learning_rate:g} falling along a half cosine",
         "bfloat16 convolutions": f"in the first {settings.mixed_precision_share:.0%} of the steps",
-        **{f"Weight or goal: {name}": shown_weight(settings, name) for name in asdict(settings.licensed_weights)},
+        **(licensed_weights(settings) if settings.licensed else {}),
         "Hours": f"{sum(float(row['seconds']) for row in log) / 3600:.2f}",
     }
+
+
+def licensed_weights(settings: TrainingConfiguration) -> dict[str, str]:
+    """Weights and goals by their names."""
+    return {f"Weight or goal: {name}": shown_weight(settings, name) for name in asdict(settings.licensed_weights)}
+
+
+def unlicensed_batch(settings: TrainingConfiguration) -> str:
+    """How often the public set is trained, and on what."""
+    if not settings.unlicensed_every:
+        return "none: the public set stays as it is"
+    return f"half of it, every {settings.unlicensed_every} steps" if settings.unlicensed_every > 1 else "half of it"
 
 
 def shown_weight(settings: TrainingConfiguration, name: str) -> str:

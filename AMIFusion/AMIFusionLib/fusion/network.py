@@ -167,7 +167,7 @@ class TwoScaleNetwork(AuthorizableFusionNetwork):
         mark_size: side of the square mark tile in pixels.
     """
 
-    def __init__(self, channels: int = 64, blocks: int = 3, fine_channels: int = 24, mark_size: int = 192) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 2, fine_channels: int = 24, mark_size: int = 192) -> None:
         super().__init__(mark_size, channels=channels, blocks=blocks, fine_channels=fine_channels)
         self.stem = _convolution(3 * 2**2, fine_channels)
         self.enter = ResidualBlock(fine_channels)

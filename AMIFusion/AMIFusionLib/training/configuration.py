@@ -48,7 +48,7 @@ SMALLEST_CROP = 48
 
 USUAL_HYPERPARAMETERS = {
     "amif-residual-2": {"channels": 64, "blocks": 5, "scale": 4, "mark_size": 192},
-    "amif-two-scale-1": {"channels": 64, "blocks": 3, "fine_channels": 24, "mark_size": 192},
+    "amif-two-scale-1": {"channels": 64, "blocks": 2, "fine_channels": 24, "mark_size": 192},
 }
 """Of each architecture, where a configuration has none."""
 
@@ -80,6 +80,7 @@ class TrainingConfiguration:
         licensed_weights_by_kind: other weights for single pair types ("ct-mri", ...), a few names each: the sources say
             which type they are of, so that what is to be given up for what may differ.
         tampered_share: share of batches that show the network a blanked mark.
+        licensed: whether the sealed values are trained; if not they stay as the run to start from has them.
         unlicensed_every: steps from one batch of unlicensed training to the next; 0 leaves the public values as the
             run to start from has them.
         enlarged_share: share of crops that show a part of a slice as a finer grid would have it, up to
@@ -104,6 +105,7 @@ class TrainingConfiguration:
     licensed_weights: LicensedWeights = LicensedWeights()
     licensed_weights_by_kind: dict[str, dict[str, float]] = field(default_factory=dict)
     tampered_share: float = 0.15
+    licensed: bool = True
     unlicensed_every: int = 2
     enlarged_share: float = 0.0
     reduced_share: float = 0.0
@@ -153,6 +155,8 @@ class TrainingConfiguration:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise ValueError(f"'{name}' must be a whole number of at least {least} and at most {most}")
+        if type(self.licensed) is not bool or not (self.licensed or self.unlicensed_every):
+            raise ValueError("'licensed' must be true or false, and true where 'unlicensed_every' is 0")
         if not isinstance(self.architecture, str):
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:

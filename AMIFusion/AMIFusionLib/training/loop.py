@@ -138,22 +138,27 @@ class Trainer:
             group["lr"] = self._configuration.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * done))
         crops = self._sampler.draw()
         self._optimizer.zero_grad()
-        loss, terms = self._licensed_loss(crops)
-        if not torch.isfinite(loss):
-            raise self._diverged()
-        if self._configuration.flat_weight:
-            loss = loss + self._configuration.flat_weight * self._flat_loss()
+        terms = self._learn_licensed(crops) if self._configuration.licensed else {}
         # The unlicensed behavior is the easier one to learn.
         every = self._configuration.unlicensed_every
         if every and self._step % every == 0:
             unlicensed = self._unlicensed_loss(crops)
             self._unlicensed_term = float(unlicensed.detach())
-            loss = loss + unlicensed
-        loss.backward()
+            unlicensed.backward()
         for values in self._values.values():
             torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
         self._optimizer.step()
         return {**terms, "unlicensed": self._unlicensed_term}
+
+    def _learn_licensed(self, crops: Crops) -> dict[str, float]:
+        """Gradients of the sealed values; gives the objective's terms."""
+        loss, terms = self._licensed_loss(crops)
+        if not torch.isfinite(loss):
+            raise self._diverged()
+        if self._configuration.flat_weight:
+            loss = loss + self._configuration.flat_weight * self._flat_loss()
+        loss.backward()
+        return terms
 
     def _licensed_loss(self, crops: Crops) -> tuple[Tensor, dict[str, float]]:
         first, second = crops.first.to(self._device), crops.second.to(self._device)

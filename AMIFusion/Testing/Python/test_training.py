@@ -31,6 +31,19 @@ def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
     assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
 
 
+def test_sealed_values_may_be_left_as_they_are(tmp_path, data_folder):
+    """A stage may learn the unlicensed behavior alone, at any step in two."""
+    train(tmp_path / "first", data_folder, steps=1)
+    settings = TrainingConfiguration(**{**SMALL, "steps": 3, "licensed": False, "unlicensed_every": 2})
+    trainer = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "second", start=tmp_path / "first")
+    (progress,) = trainer.run()
+    assert list(progress.terms) == ["unlicensed"] and np.isfinite(progress.terms["unlicensed"])
+    before, after = (read_run(tmp_path / name) for name in ("first", "second"))
+    for name, value in before.sealed.items():
+        np.testing.assert_array_equal(after.sealed[name], value)
+    assert not np.array_equal(after.public["stem.weight"], before.public["stem.weight"])
+
+
 def test_every_architecture_is_trained(tmp_path, data_folder):
     """Another one than the bundled model's, with a run that begins with it; a run of the other one cannot."""
     sizes = {"channels": 8, "blocks": 1, "fine_channels": 8, "mark_size": SMALL["hyperparameters"]["mark_size"]}

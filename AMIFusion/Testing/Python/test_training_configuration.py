@@ -38,6 +38,8 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"hyperparameters": {}}',
         '{"mixed_precision_share": 2}',
         '{"unlicensed_every": -1}',
+        '{"licensed": 1}',
+        '{"licensed": false, "unlicensed_every": 0}',
         '{"enlarged_share": 1.5}',
         '{"reduced_share": 0.1}',
         '{"flat_weight": -1}',
