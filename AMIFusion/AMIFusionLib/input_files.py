@@ -63,11 +63,23 @@ def check_plain(path: Path) -> None:
     For files that a library opens by their names; others are read with ``read_input_file``.
 
     Raises:
-        InputFileError: it is one; a folder, and what is not there, passes.
+        InputFileError: it is one, or has a name that libraries end the process at; a folder, and what is not there,
+            passes.
         OSError: it cannot be looked at.
     """
+    if not has_unicode_name(path):
+        raise InputFileError(_("The name {name} is not in Unicode. Rename it.").format(name=ascii(str(path))))
     if is_pipe_or_device(path):
         raise InputFileError(_("{path} is a pipe or a device. Give a file.").format(path=path))
+
+
+def has_unicode_name(path: Path) -> bool:
+    """Whether a path is text: on Linux a name is any bytes, and other languages' libraries take UTF-8 alone."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_pipe_or_device(path: Path) -> bool:

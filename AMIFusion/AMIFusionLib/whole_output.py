@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .input_files import has_unicode_name
+
 
 def check_free(
     target: Path,
@@ -30,6 +32,8 @@ def check_free(
         OSError: something is there that may not be replaced, or the place is none to write to, with a sentence that
             says what to do.
     """
+    if not has_unicode_name(target.absolute()):
+        raise OSError(f"The name {ascii(str(target))} is not in Unicode. Choose another.")
     _check_writable(target)
     _check_kind(target, folder)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):

@@ -8,6 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -117,8 +118,16 @@ def outcomes(client: Client, tasks: Iterable[PairTask]) -> Iterator[Outcome]:
         What became of each, in the order in which they end. A generator closed earlier drops the rest.
 
     Raises:
-        ClusterError: all workers are gone and did not come back.
+        ClusterError: all workers are gone and did not come back, or the scheduler is.
     """
+    try:
+        yield from _outcomes(client, tasks)
+    # Connections end with an OSError, and what was waited for on them with the other.
+    except (CancelledError, OSError):
+        raise ClusterError("The scheduler is gone. Start it again, and run the same command to go on.") from None
+
+
+def _outcomes(client: Client, tasks: Iterable[PairTask]) -> Iterator[Outcome]:
     run, waiting = uuid.uuid4().hex[:8], iter(tasks)
     flying: dict[Future[Outcome], PairTask] = {}
     alive = time.monotonic()
@@ -137,7 +146,7 @@ def outcomes(client: Client, tasks: Iterable[PairTask]) -> Iterator[Outcome]:
                 return
             yield from _landed(flying)
     finally:
-        with suppress(OSError, DaskTimeoutError):
+        with suppress(OSError, DaskTimeoutError, CancelledError):
             client.cancel(list(flying))
 
 

@@ -13,6 +13,7 @@ import vtk
 from AMIFusionLib.authorization.authorize import Authorization
 from AMIFusionLib.authorization.model_file import SealedModel
 from AMIFusionLib.dicom.identity import PlaceholderPatient, are_of_two_patients
+from AMIFusionLib.dicom.reading import are_same_frames
 from AMIFusionLib.fused_series import FusedSeries
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.native_output import quiet_files
@@ -95,6 +96,8 @@ def _nodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLNode]:
 def _warnings(pair: Pair, loaded: list[LoadedVolume], is_dicom: bool) -> tuple[str, ...]:
     told = []
     headers = [one.dicom.header for one in loaded if one.dicom is not None]
+    if are_same_frames(loaded[0].dicom, loaded[1].dicom):
+        raise ValueError("Reference and moving are one DICOM series. Name two different volumes of one patient.")
     if len(headers) == 2 and are_of_two_patients(*headers):
         told.append("The two DICOM series name different patients. Check that they belong together.")
     for text, one in zip((pair.reference, pair.moving), loaded):

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from AMIFusionLib.redaction import without_secrets
 from AMIFusionLib.whole_output import whole
 
 from .results import THUMBNAILS, ResultsFolder
@@ -72,7 +73,7 @@ def write_reports(results: ResultsFolder, outcomes: Sequence[Outcome]) -> None:
         OSError: a file cannot be written.
     """
     rows = [_row(results, outcome) for outcome in outcomes]
-    with whole(results.path / CSV) as place, place.open("w", encoding="utf-8", newline="") as file:
+    with whole(results.path / CSV) as place, place.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows([_cell(row[column]) for column in _COLUMNS] for row in rows)
@@ -90,9 +91,10 @@ def _row(results: ResultsFolder, outcome: Outcome) -> dict[str, object]:
         "mark": mark,
         "licensee": outcome.licensee or "",
         "seconds": f"{outcome.seconds:.1f}" if outcome.seconds else "",
-        "problem": " ".join(part for part in (outcome.problem, *outcome.warnings) if part),
-        "reference": pair.reference,
-        "moving": pair.moving,
+        "problem": without_secrets(" ".join(part for part in (outcome.problem, *outcome.warnings) if part)),
+        # A cell of the table may hold something else by mistake.
+        "reference": without_secrets(pair.reference),
+        "moving": without_secrets(pair.moving),
         "result": str(result) if outcome.is_done else "",
     }
 

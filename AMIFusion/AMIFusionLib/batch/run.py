@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from AMIFusionLib.input_files import has_unicode_name
 from AMIFusionLib.volumes.paths import source_path
 
 from .errors import BatchError
@@ -134,6 +135,8 @@ def check_named(results: ResultsFolder, pairs: Sequence[Pair], files: Mapping[st
     Raises:
         BatchError: with what to do.
     """
+    if not has_unicode_name(results.path):
+        raise BatchError(f"The name {ascii(str(results.path))} is not in Unicode. Choose another --out.")
     written = _written(results, pairs)
     for what, path in files.items():
         if path is not None and _is_written(path, written):
@@ -144,7 +147,7 @@ def _check_apart(plan: BatchPlan) -> None:
     """Refuse to write over or among what the batch reads."""
     folder, written = plan.results.path.resolve(), _written(plan.results, plan.pairs)
     for pair in plan.pairs:
-        for text in (pair.reference, pair.moving):
+        for text in filter(None, (pair.reference, pair.moving, pair.transform)):
             source = source_path(text)[0].resolve()
             is_around = source.is_dir() and (source == folder or source in folder.parents)
             if is_around or _is_in(source, written):

@@ -13,6 +13,7 @@ from AMIFusionLib.volumes.scene import new_scene, write_transform
 from AMIFusionLib.whole_output import whole
 
 from .failures import explained
+from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import Destination, Moving, Overwrite, Reference, check_destination, check_sources, destination, read_pair
@@ -47,6 +48,7 @@ def align(
         raise typer.BadParameter("--resampled takes the name of a file.")
     report = Report("align", as_json, reference=reference, moving=moving)
     with explained(report):
+        import_mrml()
         from AMIFusionLib.alignment_job import AlignmentJob
 
         check_sources(reference, moving)

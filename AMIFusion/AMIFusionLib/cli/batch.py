@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.redaction import without_secrets
+
 from .exit_codes import DONE, FAILED, UNLICENSED
 from .failures import explained, wrong_use
 from .options import AsJson, existing_file, secret_file
@@ -144,7 +146,7 @@ def _run(
                 told.add(outcome.license_problem)
                 report.warn(outcome.license_problem)
             if outcome.traceback:
-                typer.echo(outcome.traceback, err=True)
+                typer.echo(without_secrets(outcome.traceback), err=True)
 
         return run_batch(plan, connect, tell)
 

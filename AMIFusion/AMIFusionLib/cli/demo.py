@@ -14,6 +14,7 @@ from AMIFusionLib.volumes.scene import new_scene
 
 from .exit_codes import DONE
 from .failures import explained
+from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report
 from .volumes import Destination, check_destination, check_sources
@@ -47,6 +48,7 @@ def demo(
             check_sources(str(reference), str(moving))
         for name in RESULTS:
             check_destination(Destination(out / name, False), overwrite, *_named(reference, moving))
+        import_mrml()
         scene = new_scene()
         if reference is None or moving is None:
             first, second = _phantom_pair(scene, report)

@@ -14,6 +14,7 @@ from AMIFusionLib.memory_shortage import is_memory_shortage, not_enough_memory
 from AMIFusionLib.whole_output import problem_of
 
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
+from .report import say_on_error
 
 if TYPE_CHECKING:
     from .report import Report
@@ -71,7 +72,7 @@ def explained(report: Report | None = None) -> Iterator[None]:
 
 
 def _end(message: str, report: Report | None, exit_code: int = FAILED) -> None:
-    typer.secho(f"amifusion: {message}", err=True, fg=typer.colors.RED)
+    say_on_error(message, typer.colors.RED)
     if report is not None:
         report.fail(message, exit_code)
     raise typer.Exit(exit_code) from None

@@ -12,6 +12,7 @@ from AMIFusionLib.volumes.scene import color_table, new_scene, read_transform, s
 
 from .exit_codes import DONE, UNLICENSED
 from .failures import explained, wrong_use
+from .interruptions import import_mrml
 from .options import AsJson, existing_file, secret_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
@@ -91,13 +92,14 @@ def fuse(
         raise typer.BadParameter("Choose --colors or --gray.")
     report = Report("fuse", as_json, reference=reference, moving=moving)
     with explained(report):
+        import_mrml()
         from AMIFusionLib.fusion_job import FusionOptions
 
         check_sources(reference, moving)
         scene = new_scene()
         _check_choices(scene, (reference_window, moving_window), colors, device)
         _check_patient(patient_id, patient_name)
-        check_destination(target, overwrite, reference, moving)
+        check_destination(target, overwrite, reference, moving, *([str(transform)] if transform else []))
         pair = read_pair(scene, reference, moving, report)
         patient = _patient(pair[0], target, patient_id, patient_name, report)
         _show(scene, pair, (reference_window, moving_window), colors, transform)

@@ -56,6 +56,8 @@ def seal(
             raise WrongUseError(f"{out} lies in the folder of the training. Choose another --out.")
         check_free(out, overwrite, folder=False)
         _check_url(revocation_url)
+        if not model_id.strip():
+            raise WrongUseError("A model needs an id that licenses can name. Give one with --model-id.")
         desk = publisher_of(keys)
         name = chosen(publisher, desk.name if desk else None, "--publisher")
         where = chosen(contact, desk.contact if desk else None, "--contact")

@@ -11,6 +11,7 @@ from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import explained
+from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import DICOM_SUFFIX, SUFFIXES, Format
@@ -40,7 +41,7 @@ def phantom(
         from AMIFusionLib.phantom.modalities import VOLUME_NAMES
         from AMIFusionLib.whole_output import check_free, whole
 
-        names = [name.strip() for name in only.split(",") if name.strip()] or list(VOLUME_NAMES)
+        names = list(dict.fromkeys(name.strip() for name in only.split(",") if name.strip())) or list(VOLUME_NAMES)
         wrong = [name for name in names if name not in VOLUME_NAMES]
         if wrong:
             raise typer.BadParameter(f"There is no phantom volume '{wrong[0]}'. Choose of: {', '.join(VOLUME_NAMES)}.")
@@ -48,6 +49,7 @@ def phantom(
         paths = []
         with progress_bar("Making the phantom") as show, whole(out, folder=True) as folder:
             model = HeadModel()
+            import_mrml()
             scene = new_scene()
             identity = _identity()
             for index, name in enumerate(names):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from AMIFusionLib.redaction import without_secrets, without_tokens
 
 from .exit_codes import DONE, FAILED, UNLICENSED, WRONG_USE
 
@@ -27,7 +28,8 @@ class Report:
     """
 
     def __init__(self, command: str, as_json: bool, **inputs: str | None) -> None:
-        self._command, self._as_json, self._inputs = command, as_json, inputs
+        self._command, self._as_json = command, as_json
+        self._inputs = {name: value and without_secrets(value) for name, value in inputs.items()}
         self._started = time.perf_counter()
         self._warnings: list[str] = []
         self._unsaid: OSError | None = None
@@ -44,8 +46,8 @@ class Report:
 
     def warn(self, text: str) -> None:
         """A sentence for people, on standard error, and for the JSON."""
-        self._warnings.append(text)
-        typer.secho(f"amifusion: {text}", err=True, fg=typer.colors.YELLOW)
+        self._warnings.append(without_secrets(text))
+        say_on_error(text, typer.colors.YELLOW)
 
     def finish(self, exit_code: int = 0, **facts: object) -> None:
         """End the command with what came of it."""
@@ -55,18 +57,18 @@ class Report:
             is_done = exit_code in (DONE, UNLICENSED)
             done = "and all that it was to write is written" if is_done else "and some of it failed"
             with suppress(OSError):
-                typer.secho(
-                    f"amifusion: the command ran to its end {done}, but that could not be reported, because standard "
-                    f"output cannot be written ({reason}).",
-                    err=True, fg=typer.colors.RED,
-                )  # fmt: skip
+                say_on_error(
+                    f"the command ran to its end {done}, but that could not be reported, because standard output "
+                    f"cannot be written ({reason}).",
+                    typer.colors.RED,
+                )
             raise typer.Exit(FAILED)
         if exit_code:
             raise typer.Exit(exit_code)
 
     def fail(self, message: str, exit_code: int = FAILED) -> None:
         """Tell a failure; who calls ends the command."""
-        self._print(exit_code, {"error": message})
+        self._print(exit_code, {"error": without_secrets(message)})
 
     def _print(self, exit_code: int, facts: dict[str, object]) -> None:
         if not self._as_json:
@@ -80,7 +82,7 @@ class Report:
         if self._unsaid is not None:
             return
         try:
-            typer.echo(text)
+            typer.echo(_writable(without_tokens(text), sys.stdout.encoding))
         except BrokenPipeError:
             # Who reads it has had enough; click ends the command without a word.
             raise
@@ -89,6 +91,16 @@ class Report:
             # Python would try once more when it ends, and complain.
             with suppress(OSError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def say_on_error(text: str, color: str) -> None:
+    """A sentence on standard error."""
+    typer.secho(f"amifusion: {_writable(without_secrets(text), sys.stderr.encoding)}", err=True, fg=color)
+
+
+def _writable(text: str, encoding: str | None) -> str:
+    """A text with marks in place of what a stream cannot write: half a name of a file, or signs that it has not."""
+    return text.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")
 
 
 class Commands(TyperGroup):
@@ -108,9 +120,6 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
 
-_SECRET = re.compile(r"eyJ[\w.-]{20,}|\b[0-9a-fA-F]{64}\b")
-"""A license's token, or a key in hex digits."""
-
 _IS_JSON = f"{__name__}.is_json"
 
 
@@ -124,12 +133,11 @@ def _wrong_use_told(is_json: bool) -> Iterator[None]:
         is_wrong_use = getattr(error, "exit_code", None) == WRONG_USE and format_message is not None
         if is_wrong_use and hasattr(error, "message"):
             # What is left over of a command line, for example of a license's text that a shell has divided.
-            error.message = _SECRET.sub("...", error.message)
+            error.message = without_secrets(error.message)
         if is_wrong_use and is_json and format_message is not None:
             context = getattr(error, "ctx", None)
             path = context.command_path.split(" ", 1)[1:] if context else []
-            told = _SECRET.sub("...", format_message())
-            Report(" ".join(path), as_json=True).fail(told, WRONG_USE)
+            Report(" ".join(path), as_json=True).fail(format_message(), WRONG_USE)
         raise
 
 

@@ -88,16 +88,24 @@ def read_source(scene: vtkMRMLScene, text: str, report: Report) -> LoadedVolume:
 
 
 def read_pair(scene: vtkMRMLScene, reference: str, moving: str, report: Report) -> tuple[LoadedVolume, LoadedVolume]:
-    """Read both volumes of a patient, and warn where they seem to be of two."""
+    """Read both volumes of a patient, and warn where they seem to be of two.
+
+    Raises:
+        WrongUseError: both are one DICOM series.
+    """
+    from AMIFusionLib.dicom.errors import printable
     from AMIFusionLib.dicom.identity import are_of_two_patients
+    from AMIFusionLib.dicom.reading import are_same_frames
 
     loaded = read_source(scene, reference, report), read_source(scene, moving, report)
     headers = [one.dicom.header for one in loaded if one.dicom is not None]
+    if are_same_frames(loaded[0].dicom, loaded[1].dicom):
+        raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
     if len(headers) == 2 and are_of_two_patients(*headers):
         report.warn("The two DICOM series name different patients. Check that they belong together.")
     for role, one in zip(("Reference", "Moving"), loaded):
         size = " x ".join(str(count) for count in one.node.GetImageData().GetDimensions())
-        report.say(f"{role + ':':11}{one.node.GetName()}, {size}")
+        report.say(f"{role + ':':11}{printable(one.node.GetName())}, {size}")
     return loaded
 
 

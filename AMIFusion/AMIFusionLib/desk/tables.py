@@ -83,7 +83,7 @@ def read_requests(path: Path, default_expires: datetime | None = None) -> list[L
         default_expires: for rows that do not say.
 
     Raises:
-        ValueError: anything that is wrong with any row, all of it by line.
+        ValueError: anything that is wrong with any row, all of it by line, or no row.
         OSError: it cannot be read.
     """
     complaints: list[str] = []
@@ -99,6 +99,8 @@ def read_requests(path: Path, default_expires: datetime | None = None) -> list[L
         except ValueError as error:
             complaints.append(f"line {line}: {str(error).rstrip('.')}")
     _refuse(path, complaints)
+    if not found:
+        raise ValueError(f"{path} has no lines below its head. Give each licensee one.")
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydicom.config import disable_value_validation
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -101,8 +102,21 @@ def identity_of(header: Dataset) -> Dataset:
     with disable_value_validation():
         for keyword in (*_PATIENT, *_STUDY, *_ANATOMY):
             if keyword in header:
-                identity.add(copy.deepcopy(header[keyword]))
+                element = copy.deepcopy(header[keyword])
+                _decode(element)
+                identity.add(element)
     return _completed(identity)
+
+
+def _decode(element: DataElement) -> None:
+    """Read a sequence's items in the character set that they were written in: unread, they keep its bytes."""
+    if element.VR != "SQ":
+        return
+    for item in element.value:
+        for part in item:
+            _decode(part)
+        # One of its own would go on to stand above text in UTF-8.
+        item.pop("SpecificCharacterSet", None)
 
 
 def are_of_two_patients(one: Dataset, other: Dataset) -> bool:

@@ -66,6 +66,16 @@ class DicomVolume:
         return str(self.header.get("SeriesDescription") or self.header.get("ProtocolName") or self.modality)
 
 
+def are_same_frames(one: DicomVolume | None, other: DicomVolume | None) -> bool:
+    """Whether two volumes are of the same slices, by their UIDs; none, or none with UIDs, are not."""
+    if one is None or other is None:
+        return False
+    named, named_too = (
+        [(str(frame.image.get("SOPInstanceUID") or ""), frame.index) for frame in each.frames] for each in (one, other)
+    )
+    return named == named_too and all(uid for uid, _index in named)
+
+
 def read_dicom(path: Path, choice: str = "") -> DicomVolume:
     """Read a folder's series, or one file with all its frames.
 

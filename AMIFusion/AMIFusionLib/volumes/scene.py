@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..input_files import check_plain
 from ..translation import tr as _
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from slicer import vtkMRMLColorNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTransformNode
+
+_IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+"""Of files that may hold a transform as a field of displacements."""
 
 
 def new_scene() -> vtkMRMLScene:
@@ -74,9 +78,14 @@ def read_transform(scene: vtkMRMLScene, path: Path) -> vtkMRMLTransformNode:
 
     Raises:
         OSError: there is none, or it cannot be read.
+        InputFileError: a pipe or a device.
     """
     import slicer
 
+    check_plain(path)
+    sentence = _("{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
+    if path.is_file() and _is_plain_image(path):
+        raise OSError(sentence.format(path=path))
     storage = slicer.vtkMRMLTransformStorageNode()
     storage.SetFileName(str(path))
     for kind in ("vtkMRMLLinearTransformNode", "vtkMRMLTransformNode"):
@@ -84,8 +93,23 @@ def read_transform(scene: vtkMRMLScene, path: Path) -> vtkMRMLTransformNode:
         node.UnRegister(None)
         if path.is_file() and storage.ReadData(node):
             return scene.AddNode(node)
-    sentence = _("{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
     raise OSError(sentence.format(path=path))
+
+
+def _is_plain_image(path: Path) -> bool:
+    """Whether a file is an image, but no field of displacements: MRML would take its gray values for millimeters."""
+    import SimpleITK
+
+    if not path.name.lower().endswith(_IMAGE_SUFFIXES):
+        return False
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return False
+    displacements = (SimpleITK.sitkVectorFloat32, SimpleITK.sitkVectorFloat64)
+    return reader.GetPixelID() not in displacements or reader.GetNumberOfComponents() != 3
 
 
 def write_transform(node: vtkMRMLTransformNode, path: Path) -> None:

@@ -187,6 +187,42 @@ def test_worker_killed_while_writing_loses_nothing(on_two_workers, tmp_path, mod
     assert states(json.loads(run(*command, expect=3).out)) == {"one": "kept"}
 
 
+@pytest.fixture
+def scheduler_elsewhere(tmp_path):
+    """A scheduler with one worker, in processes of their own: (address, the scheduler's process)."""
+    place = tmp_path / "scheduler.json"
+    named = ("--scheduler-file", str(place), "--no-dashboard")
+    commands = (
+        ("dask_scheduler", "--port", "0", "--host", "127.0.0.1"),
+        ("dask_worker", "--nthreads", "1", "--no-nanny"),
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-m", f"distributed.cli.{name}", *named, *more], stderr=subprocess.DEVNULL)
+        for name, *more in commands
+    ]
+    deadline = time.monotonic() + 60
+    while not place.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield json.loads(place.read_text())["address"], processes[0]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_scheduler_that_goes_in_the_middle_is_told(scheduler_elsewhere, tmp_path, model_path):
+    address, process = scheduler_elsewhere
+    results = ResultsFolder(tmp_path, ".nrrd")
+    pairs = [Pair(row, str(tmp_path / "none"), str(tmp_path / "none too"), f"r{row}") for row in range(2, 400)]
+    tasks = (PairTask(pair, results, str(model_path), None, "cpu", 1, False, False, None) for pair in pairs)
+    seen = []
+    told = pytest.raises(cluster.ClusterError, match="The scheduler is gone. Start it again")
+    with told, cluster.workers_of(address) as client:
+        for outcome in cluster.outcomes(client, tasks):
+            seen.append(outcome.state)
+            process.kill()
+    assert seen and set(seen) == {FAILED}
+
+
 def test_few_tasks_are_handed_over_at_a_time():
     """However many rows: each of the two stand-in workers has one, and the rest are not even made."""
     made, flying = [], []

@@ -79,6 +79,22 @@ def test_transform_moves_the_second_volume(pair, tmp_path):
     assert "cannot be read as a transform" in said.err
 
 
+def test_an_image_is_no_transform_and_a_transform_is_not_written_over(pair, tmp_path):
+    """Gray values would be taken for millimeters."""
+    for moved_by in (pair[1], tmp_path / "rgb.mha"):
+        if not Path(moved_by).exists():
+            SimpleITK.WriteImage(SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorUInt8, 3), str(moved_by))
+        said = run("fuse", *pair, "--transform", moved_by, "--out", tmp_path / "x.nrrd", expect=1)
+        assert "cannot be read as a transform" in said.err and not (tmp_path / "x.nrrd").exists()
+    field = SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorFloat64, 3)
+    SimpleITK.WriteImage(field, str(tmp_path / "warp.nrrd"))
+    before = (tmp_path / "warp.nrrd").read_bytes()
+    run("fuse", *pair, "--transform", tmp_path / "warp.nrrd", "--out", tmp_path / "moved.nrrd", *LICENSED)
+    command = ("fuse", *pair, "--transform", tmp_path / "warp.nrrd", "--out", tmp_path / "warp.nrrd", "--overwrite")
+    assert "is, holds or lies in a source" in run(*command, expect=1).err
+    assert (tmp_path / "warp.nrrd").read_bytes() == before
+
+
 def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model):
     from dicom_validity import dciodvfy_errors, problems_of, values_are_valid
 

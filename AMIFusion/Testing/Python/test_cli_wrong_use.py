@@ -2,9 +2,13 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import json
+import os
 import re
+import shutil
+import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 import typer
 from AMIFusionLib import __version__
@@ -61,6 +65,13 @@ def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch)
     for first, second in ((pair[0], pair[0]), (pair[0], "mr.nrrd"), (pair[0], "link.nrrd"), (f"{study}#3", "study#3")):
         for command in (("fuse", first, second, "--out", "o.nrrd"), ("align", first, second, "--out", "o.h5")):
             assert "is named twice. Name two different volumes" in run(*command, expect=2).err
+    # Only what is in the files tells that these are one.
+    uid = pydicom.dcmread(next(dicom_pair[0].iterdir()), stop_before_pixels=True).SeriesInstanceUID
+    assert "is named twice" in run("fuse", f"{study}#3", f"{study}#{uid}", "--out", "o.nrrd", expect=2).err
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"reference,moving\nstudy#3,study#{uid}\n")
+    run("batch", table, "--out", tmp_path / "batch", "--workers", "1", expect=1)
+    assert "are one DICOM series" in (tmp_path / "batch" / "report.csv").read_text()
     assert "is named twice" in run("demo", "--reference", pair[0], "--moving", "mr.nrrd", expect=2).err
     assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
 
@@ -120,6 +131,54 @@ SECRETS = (
     "-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END KEY-----\n",
 )
 OF_SECRETS = {"license_file", "keys", "signing_key", "master_key", "public_key"}
+
+
+PLACES_OF_OTHER_TEXT = (
+    ("fuse", TOKEN, "MR", "--out", "o.nrrd"), ("align", "MR", TOKEN, "--out", "o.h5"),
+    ("fuse", "MR", "CT", "--out", "o.nrrd", "--colors", TOKEN),
+    ("fuse", "MR", "CT", "--out", "o.nrrd", "--device", TOKEN),
+    ("fuse", "MR", "CT", "--out", "o.nrrd", *LICENSED, "--revocations", TOKEN),
+    ("batch", "pairs.csv", "--out", "o", "--workers", "1"),
+)  # fmt: skip
+"""Where a license's text may land by mistake."""
+
+
+@pytest.mark.parametrize("arguments", PLACES_OF_OTHER_TEXT)
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_a_license_holds_is_not_shown_where_something_else_is_to_be_named(
+    pair, tmp_path, monkeypatch, capfd, arguments, more
+):
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.csv").write_text(f"reference,moving\n{pair[0]},{TOKEN}\n", encoding="utf-8")
+    named = {"MR": str(pair[0]), "CT": str(pair[1])}
+    said = run(*(named.get(each, each) for each in arguments), *more, expect=None)
+    assert said.out or said.err
+    assert hidden(said, TOKEN) and TOKEN[:24] not in capfd.readouterr().err
+    for report in tmp_path.glob("o/report.*"):
+        assert TOKEN[:24] not in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_names_that_are_no_text_are_refused_before_libraries_end_the_process(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"caf\xe9.nrrd")
+    shutil.copy(pair[0], odd)
+    before = sorted(os.listdir())
+    for command, code in (
+        (("fuse", odd, pair[1], "--out", "o.nrrd"), 2), (("align", pair[1], odd, "--out", "o.h5"), 2),
+        (("fuse", *pair, "--out", f"x{odd}"), 1), (("phantom", "--only", "CT", "--out", odd[:-5]), 1),
+        (("fuse", *pair, "--out", "o.nrrd", "--transform", odd), 1),
+    ):  # fmt: skip
+        for more in ((), ("--json",)):
+            assert "is not in Unicode" in run(*command, *more, expect=code).err
+    assert sorted(os.listdir()) == before
+    folder = Path(os.fsdecode(b"\xe9"))
+    folder.mkdir()
+    shutil.copy(pair[0], folder / "mr.nrrd")
+    (folder / "pairs.csv").write_text(f"reference,moving\nmr.nrrd,{pair[1]}\n", encoding="utf-8")
+    assert "is not in Unicode" in run("batch", folder / "pairs.csv", "--out", folder / "o", expect=2).err
+    told = json.loads(run("batch", folder / "pairs.csv", "--out", "o", "--workers", "1", "--json", expect=1).out)
+    assert told["counts"]["failed"] == 1 and "not in Unicode" in Path("o/report.csv").read_text(encoding="utf-8")
 
 
 def parameters_of_secrets(command=None, path=()):

@@ -77,6 +77,7 @@ class TestIssuingMany:
             ("name,expires\nA,2099-01-01\n", "must begin with a line of column names"),
             ("licensee,expires,key\nA,2099-01-01,x\n", "must begin with a line of column names"),
             ("licensee,licensee\nA,B\n", "must begin with a line of column names"),
+            ("licensee,expires\n", "has no lines below its head"),
             ("licensee,expires\nA\n", "line 2: 2 cells expected"),
             ("licensee,expires\nA,\n", "line 2: no day on which it expires"),
             ("licensee,expires\nA,2099-13-01\n", "line 2: '2099-13-01' is no day like"),

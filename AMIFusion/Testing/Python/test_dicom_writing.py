@@ -15,6 +15,7 @@ from AMIFusionLib.volumes.files import read_volume
 from dicom_files import SeriesMaker, enhanced, tilted, written
 from dicom_validity import dciodvfy_errors, problems_of, values_are_valid
 from pydicom.config import disable_value_validation
+from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage
 from slicer.util import arrayFromVolume
 
@@ -188,6 +189,18 @@ def test_patient_of_a_source_in_an_old_character_set(fuse_to_series, tmp_path, c
     folder, _ = fuse_to_series(mr, ct_series(tmp_path / "ct"))
     assert str(written(folder)[0].PatientName) == name
     assert written(folder)[0].SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_text_in_sequences_of_a_source_in_an_old_character_set(fuse_to_series, tmp_path):
+    procedure, issuer = Dataset(), Dataset()
+    procedure.CodeValue, procedure.CodingSchemeDesignator, procedure.CodeMeaning = "1", "99LOCAL", "Schädel-MR"
+    issuer.PatientID, issuer.IssuerOfPatientID = "7", "Zürich"
+    more = {"ProcedureCodeSequence": [procedure], "OtherPatientIDsSequence": [issuer]}
+    mr = mr_series(tmp_path / "mr", SpecificCharacterSet="ISO_IR 100", **more)
+    assert "Schädel".encode("latin-1") in next(mr.iterdir()).read_bytes()
+    image = written(fuse_to_series(mr, ct_series(tmp_path / "ct"))[0])[0]
+    assert image.ProcedureCodeSequence[0].CodeMeaning == "Schädel-MR"
+    assert image.OtherPatientIDsSequence[0].IssuerOfPatientID == "Zürich"
 
 
 def test_each_slice_names_the_images_that_it_was_made_from(fuse_to_series, tmp_path):
