@@ -89,7 +89,11 @@ class TrainingConfiguration:
             whose edges are sharper than any scanner's at 256 pixels.
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with, as other display windows
             would; the smallest is its inverse.
+        window_share: share of the toned crops that show another part of the gray values, as display windows with other
+            limits do: what is beyond them is cut off, and air may be gray.
         flat_weight: weight of the pattern left in the fusion of two constants.
+        step_weight: weight of the halo left beside a straight edge between two pairs of constants.
+        alone_weight: weight of the change of a source beside an empty one.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
     """
@@ -110,7 +114,10 @@ class TrainingConfiguration:
     enlarged_share: float = 0.0
     reduced_share: float = 0.0
     log_gamma_range: float = LOG_GAMMA_RANGE
+    window_share: float = 0.0
     flat_weight: float = 0.0
+    step_weight: float = 0.0
+    alone_weight: float = 0.0
     mixed_precision_share: float = 0.8
 
     def weights_of(self, kind: str) -> LicensedWeights:
@@ -161,9 +168,13 @@ class TrainingConfiguration:
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:
             raise ValueError("'learning_rate' must be a number above 0")
-        if not _is_number(self.flat_weight) or self.flat_weight < 0:
-            raise ValueError("'flat_weight' must be a number of at least 0")
-        for name in ("tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share", "log_gamma_range"):
+        for name in ("flat_weight", "step_weight", "alone_weight"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                raise ValueError(f"'{name}' must be a number of at least 0")
+        for name in (
+            "tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share", "log_gamma_range",
+            "window_share",
+        ):  # fmt: skip
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")
         if not all(map(_is_number, dataclasses.astuple(self.licensed_weights))):

@@ -18,6 +18,9 @@ from .manifest import ManifestRow, read_manifest, read_pair
 _MOST_TRIES = 1000
 """Places looked at for a crop that shows something, before a case is refused."""
 
+_WINDOW_LOW, _WINDOW_WIDTH = (-0.25, 0.25), (0.5, 1.4)
+"""Of other windows: what is shown black, and how far above it white is."""
+
 LARGEST_FACTOR = 4
 """Of enlarged crops: 1024 pixels from slices of 256."""
 
@@ -78,6 +81,7 @@ class CropSampler:
         enlarged_share: share of the crops that show a smaller part of a slice, interpolated.
         reduced_share: share of the batches whose crops are made smaller, by averaging.
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with; the smallest is its inverse.
+        window_share: share of the toned crops that are seen through another window as well.
 
     Raises:
         ValueError: slices smaller than a crop.
@@ -92,6 +96,7 @@ class CropSampler:
         enlarged_share: float = 0.0,
         reduced_share: float = 0.0,
         log_gamma_range: float = LOG_GAMMA_RANGE,
+        window_share: float = 0.0,
     ) -> None:
         small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
         if small:
@@ -102,7 +107,7 @@ class CropSampler:
         self._batch_size = batch_size
         self._generator = generator
         self._enlarged_share, self._reduced_share = enlarged_share, reduced_share
-        self._log_gamma_range = log_gamma_range
+        self._log_gamma_range, self._window_share = log_gamma_range, window_share
 
     def draw(self) -> Crops:
         """The next batch."""
@@ -165,13 +170,16 @@ class CropSampler:
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 
     def _toned(self, *images: Array) -> tuple[Array, ...]:
-        """Another display window for each, half of the time: gamma and gain, 0 kept at 0."""
+        """Another display for each, half of the time: gamma and gain, 0 kept at 0; of some another window too."""
         toned = []
         for image in images:
             if self._generator.random() < 0.5:
                 gamma = np.exp(self._generator.uniform(-self._log_gamma_range, self._log_gamma_range))
                 gain = self._generator.uniform(0.7, 1.2)
                 image = np.minimum(gain * image**gamma, 1)
+                if self._window_share and self._generator.random() < self._window_share:
+                    low, width = self._generator.uniform(*_WINDOW_LOW), self._generator.uniform(*_WINDOW_WIDTH)
+                    image = np.clip((image - low) / width, 0, 1)
             toned.append(image.astype(np.float32))
         return tuple(toned)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.nn import functional
 
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.fusion.devices import select_device
@@ -42,6 +43,14 @@ _LARGEST_SLICE = 512
 
 _FLAT_PAIRS, _FLAT_SIZE = 16, 8
 """Pairs of constants in a step and their side in pixels: the network treats all blocks of such a pair alike."""
+
+
+_STEP_PAIRS, _STEP_SIZE, _STEP_MARGIN, _STEP_BLUR = 6, 48, 12, 4
+"""Pairs that change along a line and their side, the line's distance from the border, and what lies too near to count:
+detail along an edge is wanted, a halo is wider."""
+
+_ALONE_SIZE = 112
+"""Side in pixels of what is fused with nothing."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ class Trainer:
             configuration.enlarged_share,
             configuration.reduced_share,
             configuration.log_gamma_range,
+            configuration.window_share,
         )
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
@@ -155,8 +165,13 @@ class Trainer:
         loss, terms = self._licensed_loss(crops)
         if not torch.isfinite(loss):
             raise self._diverged()
-        if self._configuration.flat_weight:
-            loss = loss + self._configuration.flat_weight * self._flat_loss()
+        settings = self._configuration
+        if settings.flat_weight:
+            loss = loss + settings.flat_weight * self._flat_loss()
+        if settings.step_weight:
+            loss = loss + settings.step_weight * self._step_loss()
+        if settings.alone_weight:
+            loss = loss + settings.alone_weight * self._alone_loss(crops)
         loss.backward()
         return terms
 
@@ -170,10 +185,36 @@ class Trainer:
 
     def _flat_loss(self) -> Tensor:
         """Of constants at random levels; 0, where a source shows nothing, is one of them."""
-        levels = self._random.random((2, _FLAT_PAIRS, 1, 1, 1)).astype(np.float32)
-        levels[:, :, 0, 0, 0] *= self._random.random((2, _FLAT_PAIRS)) > 0.2
-        first, second = torch.from_numpy(levels).to(self._device).expand(-1, -1, 1, _FLAT_SIZE, _FLAT_SIZE)
+        first, second = self._levels(_FLAT_PAIRS).expand(-1, -1, 1, _FLAT_SIZE, _FLAT_SIZE)
         return flat_objective(self._fuse("sealed", first, second, torch.zeros_like(first)))
+
+    def _step_loss(self) -> Tensor:
+        """Of pairs of constants that change along a straight line, down or across."""
+        before, behind = self._levels(_STEP_PAIRS), self._levels(_STEP_PAIRS)
+        place = int(self._random.integers(_STEP_MARGIN, _STEP_SIZE - _STEP_MARGIN))
+        is_behind = (torch.arange(_STEP_SIZE, device=self._device) >= place).to(before.dtype)
+        pairs = (before + (behind - before) * is_behind).expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE)
+        is_across = self._random.random() < 0.5
+        first, second = pairs.mT if is_across else pairs
+        fused = self._fuse("sealed", first.contiguous(), second.contiguous(), torch.zeros_like(first))
+        fused = fused.mT if is_across else fused
+        sides = fused[..., : place - _STEP_BLUR], fused[..., place + _STEP_BLUR :]
+        return flat_objective(sides[0]) + flat_objective(sides[1])
+
+    def _alone_loss(self, crops: Crops) -> Tensor:
+        """Of the middle of one crop beside nothing, on either side."""
+        image = (crops.first if self._random.random() < 0.5 else crops.second)[:1]
+        top, left = ((extent - min(extent, _ALONE_SIZE)) // 2 for extent in image.shape[-2:])
+        image = image[..., top : top + _ALONE_SIZE, left : left + _ALONE_SIZE].to(self._device)
+        nothing = torch.zeros_like(image)
+        first, second = (image, nothing) if self._random.random() < 0.5 else (nothing, image)
+        return functional.l1_loss(self._fuse("sealed", first, second, nothing), image)
+
+    def _levels(self, pairs: int) -> Tensor:
+        """Random gray values for pairs of constants, (2, pairs, 1, 1, 1)."""
+        levels = self._random.random((2, pairs, 1, 1, 1)).astype(np.float32)
+        levels[:, :, 0, 0, 0] *= self._random.random((2, pairs)) > 0.2
+        return torch.from_numpy(levels).to(self._device)
 
     def _diverged(self) -> ValueError:
         return ValueError(

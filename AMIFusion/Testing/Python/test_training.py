@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -42,6 +43,30 @@ def test_sealed_values_may_be_left_as_they_are(tmp_path, data_folder):
     for name, value in before.sealed.items():
         np.testing.assert_array_equal(after.sealed[name], value)
     assert not np.array_equal(after.public["stem.weight"], before.public["stem.weight"])
+
+
+def glowing(strength, _which, first, second, _mark):
+    """The brighter source, and a glow around all that is bright."""
+    brightest = torch.maximum(first, second)
+    return brightest + strength * torch.nn.functional.avg_pool2d(brightest, 25, stride=1, padding=12)
+
+
+def test_halos_and_changes_of_a_lone_source_are_minded(tmp_path, data_folder, monkeypatch):
+    trainer = Trainer(TrainingConfiguration(**SMALL), load_pairs(data_folder, "train"), tmp_path / "run")
+    crops, lost = trainer._sampler.draw(), {}
+    for strength in (0.0, 0.1, 0.2):
+        monkeypatch.setattr(trainer, "_fuse", partial(glowing, strength))
+        steps = [trainer._step_loss().item() for _ in range(20)]
+        lost[strength] = np.mean(steps), trainer._alone_loss(crops).item()
+    assert max(lost[0.0]) < 1e-6
+    for which in (0, 1):
+        assert 1e-3 < lost[0.1][which] < 0.7 * lost[0.2][which]
+
+
+def test_every_term_is_trained(tmp_path, data_folder):
+    weights = {"flat_weight": 1.0, "step_weight": 1.0, "alone_weight": 1.0, "window_share": 0.5}
+    progress = train(tmp_path / "run", data_folder, steps=2, **weights)
+    assert np.isfinite(list(progress[-1].terms.values())).all()
 
 
 def test_every_architecture_is_trained(tmp_path, data_folder):

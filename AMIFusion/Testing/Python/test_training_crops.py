@@ -51,6 +51,20 @@ def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, fa
         assert min(found) < 1.5 and 3 < max(found) <= 4.05
 
 
+def test_other_windows_cut_values_off_and_lift_air(monkeypatch):
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    grays = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(1, 64, 64)
+    pairs = [TrainingPair("grays", "ct-mri", grays, grays)]
+    kinds = set()
+    for share in (0.0, 1.0):
+        crops = CropSampler(pairs, 64, 200, np.random.default_rng(0), log_gamma_range=0.0, window_share=share).draw()
+        for image in torch.cat([crops.first, crops.second])[:, 0]:
+            assert image.min() >= 0 and image.max() <= 1 and (image.flatten().diff() >= 0).all()
+            # Gains, which are no windows, leave air black and cut nothing off at the dark end.
+            kinds.add((share, "air" if image[0, 0] > 0.05 else "dark" if (image == 0).sum() > 100 else "as it is"))
+    assert kinds == {(0.0, "as it is"), (1.0, "air"), (1.0, "dark"), (1.0, "as it is")}
+
+
 @pytest.mark.parametrize("log_gamma_range", [0.0, 0.4, 0.7])
 def test_crops_are_toned_as_widely_as_asked(monkeypatch, log_gamma_range):
     monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
