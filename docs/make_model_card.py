@@ -91,6 +91,7 @@ def stage(run_folder: Path) -> dict[str, object]:
         "Weight: step": f"{settings.step_weight:g}",
         "Weight: alone": f"{settings.alone_weight:g}",
         "Learning rate (Adam)": f"{settings.learning_rate:g} falling along a half cosine",
+        "Mean of the sealed values": f"decay {settings.averaging_decay:g}" if settings.averaging_decay else "none",
         "bfloat16 convolutions": f"in the first {settings.mixed_precision_share:.0%} of the steps",
         **(licensed_weights(settings) if settings.licensed else {}),
         "Hours": f"{sum(float(row['seconds']) for row in log) / 3600:.2f}",

@@ -94,6 +94,9 @@ class TrainingConfiguration:
         flat_weight: weight of the pattern left in the fusion of two constants.
         step_weight: weight of the halo left beside a straight edge between two pairs of constants.
         alone_weight: weight of the change of a source beside an empty one.
+        averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
+            mean this share of itself. 0 writes the values as they are. Crops differ, so that single values are thrown
+            about where their mean is not.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
     """
@@ -118,6 +121,7 @@ class TrainingConfiguration:
     flat_weight: float = 0.0
     step_weight: float = 0.0
     alone_weight: float = 0.0
+    averaging_decay: float = 0.0
     mixed_precision_share: float = 0.8
 
     def weights_of(self, kind: str) -> LicensedWeights:
@@ -173,7 +177,7 @@ class TrainingConfiguration:
                 raise ValueError(f"'{name}' must be a number of at least 0")
         for name in (
             "tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share", "log_gamma_range",
-            "window_share",
+            "window_share", "averaging_decay",
         ):  # fmt: skip
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")

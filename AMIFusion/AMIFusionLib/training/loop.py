@@ -112,6 +112,7 @@ class Trainer:
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
         if start is not None:
             self._begin_with(read_run(start))
+        self._mean = {name: value.detach().clone() for name, value in self._values["sealed"].items()}
         trained = [value for values in self._values.values() for value in values.values() if value.requires_grad]
         self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
         self._step = 0
@@ -158,7 +159,14 @@ class Trainer:
         for values in self._values.values():
             torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
         self._optimizer.step()
+        self._average()
         return {**terms, "unlicensed": self._unlicensed_term}
+
+    def _average(self) -> None:
+        """Move the mean toward the values; at first faster, so that it forgets what a run began with."""
+        decay = min(self._configuration.averaging_decay, (1 + self._step) / (10 + self._step))
+        for name, mean in self._mean.items():
+            mean.lerp_(self._values["sealed"][name].detach(), 1 - decay)
 
     def _learn_licensed(self, crops: Crops) -> dict[str, float]:
         """Gradients of the sealed values; gives the objective's terms."""
@@ -299,15 +307,17 @@ class Trainer:
         checkpoint = {
             "step": self._step,
             "values": self._values,
+            "mean": self._mean,
             "optimizer": self._optimizer.state_dict(),
             "random": self._random.bit_generator.state,
         }
         temporary = owner_only(self._folder / (CHECKPOINT_NAME + ".part"))
         torch.save(checkpoint, temporary)
         os.replace(temporary, self._folder / CHECKPOINT_NAME)
+        written = {"public": self._values["public"], "sealed": self._mean}
         arrays = {
             which: {name: value.detach().cpu().numpy() for name, value in values.items()}
-            for which, values in self._values.items()
+            for which, values in written.items()
         }
         write_parameters(self._folder, **arrays)
 
@@ -317,6 +327,8 @@ class Trainer:
             for which, values in checkpoint["values"].items():
                 for name, value in values.items():
                     self._values[which][name].data.copy_(value)
+            for name, mean in checkpoint["mean"].items():
+                self._mean[name].copy_(mean)
             self._optimizer.load_state_dict(checkpoint["optimizer"])
             self._random.bit_generator.state = checkpoint["random"]
             self._step = checkpoint["step"]

@@ -45,6 +45,27 @@ def test_sealed_values_may_be_left_as_they_are(tmp_path, data_folder):
     assert not np.array_equal(after.public["stem.weight"], before.public["stem.weight"])
 
 
+def test_the_mean_of_the_values_is_written_and_goes_on(monkeypatch, tmp_path, data_folder):
+    monkeypatch.setattr("AMIFusionLib.training.loop._CHECKPOINT_EVERY", 3)
+    means = []
+    for name, decay in (("plain", 0.0), ("mean", 0.9)):
+        train(tmp_path / name, data_folder, steps=6, averaging_decay=decay)
+        values = torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["values"]["sealed"]["stem.weight"]
+        written = read_run(tmp_path / name).sealed["stem.weight"]
+        means.append((values.detach().numpy(), written))
+    # What is averaged changes nothing of what is trained.
+    np.testing.assert_array_equal(means[0][0], means[1][0])
+    np.testing.assert_array_equal(*means[0])
+    assert 0 < np.abs(np.subtract(*means[1])).max() < 0.02
+
+    settings = TrainingConfiguration(**{**SMALL, "steps": 6, "averaging_decay": 0.9})
+    half = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "half")
+    next(steps := half.run())
+    steps.close()
+    train(tmp_path / "half", data_folder, steps=6, averaging_decay=0.9)
+    np.testing.assert_allclose(read_run(tmp_path / "half").sealed["stem.weight"], means[1][1], atol=1e-7)
+
+
 def glowing(strength, _which, first, second, _mark):
     """The brighter source, and a glow around all that is bright."""
     brightest = torch.maximum(first, second)

@@ -46,6 +46,7 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"step_weight": -1}',
         '{"alone_weight": "x"}',
         '{"window_share": 1.1}',
+        '{"averaging_decay": 1.5}',
         '{"log_gamma_range": -0.1}',
         '{"mark": [3]}',
         '{"mark": 3}',
