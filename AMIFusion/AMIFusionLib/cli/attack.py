@@ -9,7 +9,7 @@ import typer
 
 from .failures import explained, wrong_use
 from .options import AsJson, MeasuredModel, MeasuringLicense, existing_file, measured_model
-from .report import Report
+from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations
 
 
@@ -56,10 +56,14 @@ def attack(
         revoked = known_revocations(sealed.description, path, revocations, report)
         bench = Bench(sealed, license_text or "", data, QUICK if quick else Effort(), revoked)
         suite = AttackSuite(bench, _parts(words), out)
-        for done in suite.run(letters):
-            how = "kept from before" if done.was_kept else f"{done.seconds:.0f} s"
-            report.say(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
-            attacks[done.letter] = {"results": len(done.rows), "not_withstood": done.failed}
+        # Before the attacks come what anyone has for free, and how visible the mark is.
+        parts = len(letters) + 2
+        with progress_bar("Attacking") as show:
+            for done in suite.run(letters):
+                how = "kept from before" if done.was_kept else f"{done.seconds:.0f} s"
+                report.say(f"{done.letter}: {len(done.rows)} results, {done.failed} not withstood ({how})")
+                attacks[done.letter] = {"results": len(done.rows), "not_withstood": done.failed}
+                show(len(attacks) / parts)
         text = write_reports(suite, out)
         if document:
             write_between_markers(document, text)
