@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = r"eyJ[\w.-]{20,}"
-"""A license's, or a part of it: a JSON object in base64."""
+_SIGNED = r"eyJ[\w.-]{20,}"
+"""The part of a license that opens a model, or the beginning of it: a JSON object in base64."""
 
-_TOKENS = re.compile(_TOKEN)
-_SECRETS = re.compile(rf"{_TOKEN}|\b[0-9a-fA-F]{{64}}\b")
+_LICENSES = re.compile(_SIGNED)
+_LICENSES_AND_KEYS = re.compile(rf"{_SIGNED}|\b[0-9a-fA-F]{{64}}\b")
 
 
-def without_tokens(text: str) -> str:
-    """A text without the tokens of licenses; digests of files, which look like keys, stay."""
-    return _TOKENS.sub("...", text)
+def without_licenses(text: str) -> str:
+    """A text without what opens a model in licenses; digests of files, which look like keys, stay."""
+    return _LICENSES.sub("...", text)
 
 
 def without_secrets(text: str) -> str:
-    """A text without the tokens of licenses and keys in hex digits."""
-    return _SECRETS.sub("...", text)
+    """A text without that, and without keys in hex digits."""
+    return _LICENSES_AND_KEYS.sub("...", text)

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from AMIFusionLib.redaction import without_secrets, without_tokens
+from AMIFusionLib.redaction import without_licenses, without_secrets
 
 from .exit_codes import DONE, FAILED, UNLICENSED, WRONG_USE
 
@@ -82,7 +82,7 @@ class Report:
         if self._unsaid is not None:
             return
         try:
-            typer.echo(_writable(without_tokens(text), sys.stdout.encoding))
+            typer.echo(_writable(without_licenses(text), sys.stdout.encoding))
         except BrokenPipeError:
             # Who reads it has had enough; click ends the command without a word.
             raise
