@@ -8,7 +8,8 @@ _SIGNED = r"eyJ[\w.-]{20,}"
 """The part of a license that opens a model, or the beginning of it: a JSON object in base64."""
 
 _LICENSES = re.compile(_SIGNED)
-_LICENSES_AND_KEYS = re.compile(rf"{_SIGNED}|\b[0-9a-fA-F]{{64}}\b")
+_LICENSES_AND_KEYS = re.compile(rf"{_SIGNED}|\b[0-9a-fA-F]{{64}}\b(?![./\\]\w)")
+"""Files and folders that are named by a digest, as some archives do, stay: they go on behind it."""
 
 
 def without_licenses(text: str) -> str:

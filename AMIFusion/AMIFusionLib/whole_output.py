@@ -33,7 +33,7 @@ def check_free(
             says what to do.
     """
     if not has_unicode_name(target.absolute()):
-        raise OSError(f"The name {ascii(str(target))} is not in Unicode. Choose another.")
+        raise OSError(f"The name {ascii(str(target.absolute()))} is not in Unicode. Choose another.")
     _check_writable(target)
     _check_kind(target, folder)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):

@@ -182,10 +182,13 @@ def _outcome(future: Future[Outcome], task: PairTask) -> Outcome:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask from telling what the outcomes tell."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Some of its parts have levels of their own, which the whole one's does not reach.
+    named = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    levels = {logger: logger.level for logger in map(logging.getLogger, {"distributed", *named})}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)

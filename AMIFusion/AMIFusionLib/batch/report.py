@@ -86,16 +86,16 @@ def _row(results: ResultsFolder, outcome: Outcome) -> dict[str, object]:
     mark = ("marked" if outcome.is_marked else "clean") if outcome.is_done else ""
     return {
         "row": pair.row,
-        "name": pair.name,
+        # A cell of the table may hold something else by mistake.
+        "name": without_secrets(pair.name),
         "state": outcome.state,
         "mark": mark,
         "licensee": outcome.licensee or "",
         "seconds": f"{outcome.seconds:.1f}" if outcome.seconds else "",
         "problem": without_secrets(" ".join(part for part in (outcome.problem, *outcome.warnings) if part)),
-        # A cell of the table may hold something else by mistake.
         "reference": without_secrets(pair.reference),
         "moving": without_secrets(pair.moving),
-        "result": str(result) if outcome.is_done else "",
+        "result": without_secrets(str(result)) if outcome.is_done else "",
     }
 
 

@@ -17,7 +17,7 @@ from .failures import explained
 from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report
-from .volumes import Destination, check_destination, check_sources
+from .volumes import Destination, check_destination, check_not_same, check_sources
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScene, vtkMRMLVolumeNode
@@ -65,6 +65,7 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
     from AMIFusionLib.authorization.authorize import authorize
     from AMIFusionLib.authorization.model_file import read_model
     from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+    from AMIFusionLib.dicom.errors import printable
     from AMIFusionLib.fusion_job import FusionJob
     from AMIFusionLib.volumes.files import save_volume
     from AMIFusionLib.volumes.picture import comparison_picture
@@ -74,7 +75,7 @@ def _run(reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, out: Path, rep
     report.say(f"Model:     {model.description.title}")
     for role, node in (("Reference", reference), ("Moving", moving)):
         size = " x ".join(str(count) for count in node.GetImageData().GetDimensions())
-        report.say(f"{role + ':':11}{node.GetName()}, {size}")
+        report.say(f"{role + ':':11}{printable(node.GetName())}, {size}")
     results: list[vtkMRMLVolumeNode] = []
     facts: dict[str, object] = {}
     texts = {"unlicensed": None, "licensed": EVALUATION_LICENSE_PATH.read_text(encoding="utf-8")}
@@ -120,5 +121,6 @@ def _user_pair(scene: vtkMRMLScene, reference: Path, moving: Path) -> tuple[vtkM
     from AMIFusionLib.volumes.files import read_volume
 
     with quiet_files():
-        first, second = (read_volume(scene, *source_path(str(path))).node for path in (reference, moving))
-    return first, second
+        first, second = (read_volume(scene, *source_path(str(path))) for path in (reference, moving))
+    check_not_same((first, second), str(moving))
+    return first.node, second.node

@@ -17,12 +17,12 @@ def import_mrml() -> None:
     Its packages can be loaded only once: a request that comes in between would end as an import that failed, or as a
     crash.
     """
-    with _held_back():
+    with held_back():
         import slicer  # noqa: F401
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
+def held_back() -> Iterator[None]:
     """Let control-C and other requests to end wait until the block is done."""
     if threading.current_thread() is not threading.main_thread():
         yield

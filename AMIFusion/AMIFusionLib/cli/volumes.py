@@ -95,18 +95,28 @@ def read_pair(scene: vtkMRMLScene, reference: str, moving: str, report: Report) 
     """
     from AMIFusionLib.dicom.errors import printable
     from AMIFusionLib.dicom.identity import are_of_two_patients
-    from AMIFusionLib.dicom.reading import are_same_frames
 
     loaded = read_source(scene, reference, report), read_source(scene, moving, report)
     headers = [one.dicom.header for one in loaded if one.dicom is not None]
-    if are_same_frames(loaded[0].dicom, loaded[1].dicom):
-        raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
+    check_not_same(loaded, moving)
     if len(headers) == 2 and are_of_two_patients(*headers):
         report.warn("The two DICOM series name different patients. Check that they belong together.")
     for role, one in zip(("Reference", "Moving"), loaded):
         size = " x ".join(str(count) for count in one.node.GetImageData().GetDimensions())
         report.say(f"{role + ':':11}{printable(one.node.GetName())}, {size}")
     return loaded
+
+
+def check_not_same(loaded: tuple[LoadedVolume, LoadedVolume], moving: str) -> None:
+    """Refuse one DICOM series under two names.
+
+    Raises:
+        WrongUseError: it is.
+    """
+    from AMIFusionLib.dicom.reading import are_same_frames
+
+    if are_same_frames(loaded[0].dicom, loaded[1].dicom):
+        raise WrongUseError(f"{moving} is named twice. Name two different volumes of one patient.")
 
 
 def destination(out: Path, file_format: Format | None) -> Destination:

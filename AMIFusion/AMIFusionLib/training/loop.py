@@ -155,6 +155,8 @@ class Trainer:
         if every and self._step % every == 0:
             unlicensed = self._unlicensed_loss(crops)
             self._unlicensed_term = float(unlicensed.detach())
+            if not math.isfinite(self._unlicensed_term):
+                raise self._diverged()
             unlicensed.backward()
         for values in self._values.values():
             torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
@@ -327,7 +329,8 @@ class Trainer:
             for which, values in checkpoint["values"].items():
                 for name, value in values.items():
                     self._values[which][name].data.copy_(value)
-            for name, mean in checkpoint["mean"].items():
+            # Versions without a mean wrote the values as they were.
+            for name, mean in checkpoint.get("mean", checkpoint["values"]["sealed"]).items():
                 self._mean[name].copy_(mean)
             self._optimizer.load_state_dict(checkpoint["optimizer"])
             self._random.bit_generator.state = checkpoint["random"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..input_files import check_plain
 from ..translation import tr as _
+from .voxel_files import voxel_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,15 +78,17 @@ def read_transform(scene: vtkMRMLScene, path: Path) -> vtkMRMLTransformNode:
         vtkMRMLTransformNode in the scene.
 
     Raises:
-        OSError: there is none, or it cannot be read.
-        InputFileError: a pipe or a device.
+        OSError: there is none, or it cannot be read, or it is an image.
+        ValueError: a pipe or a device, in its own place or in that of its voxels' file.
     """
     import slicer
 
     check_plain(path)
     sentence = _("{path} cannot be read as a transform. Name a file that amifusion align or Slicer wrote.")
-    if path.is_file() and _is_plain_image(path):
-        raise OSError(sentence.format(path=path))
+    if path.is_file() and path.name.lower().endswith(_IMAGE_SUFFIXES):
+        voxel_files(path)
+        if _is_plain_image(path):
+            raise OSError(sentence.format(path=path))
     storage = slicer.vtkMRMLTransformStorageNode()
     storage.SetFileName(str(path))
     for kind in ("vtkMRMLLinearTransformNode", "vtkMRMLTransformNode"):
@@ -100,16 +103,14 @@ def _is_plain_image(path: Path) -> bool:
     """Whether a file is an image, but no field of displacements: MRML would take its gray values for millimeters."""
     import SimpleITK
 
-    if not path.name.lower().endswith(_IMAGE_SUFFIXES):
-        return False
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
         return False
-    displacements = (SimpleITK.sitkVectorFloat32, SimpleITK.sitkVectorFloat64)
-    return reader.GetPixelID() not in displacements or reader.GetNumberOfComponents() != 3
+    is_color = reader.GetPixelID() == SimpleITK.sitkVectorUInt8
+    return is_color or reader.GetNumberOfComponents() != 3
 
 
 def write_transform(node: vtkMRMLTransformNode, path: Path) -> None:

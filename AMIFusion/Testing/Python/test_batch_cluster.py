@@ -209,7 +209,7 @@ def scheduler_elsewhere(tmp_path):
         process.wait()
 
 
-def test_scheduler_that_goes_in_the_middle_is_told(scheduler_elsewhere, tmp_path, model_path):
+def test_scheduler_that_goes_in_the_middle_is_told(scheduler_elsewhere, tmp_path, model_path, capfd):
     address, process = scheduler_elsewhere
     results = ResultsFolder(tmp_path, ".nrrd")
     pairs = [Pair(row, str(tmp_path / "none"), str(tmp_path / "none too"), f"r{row}") for row in range(2, 400)]
@@ -221,6 +221,8 @@ def test_scheduler_that_goes_in_the_middle_is_told(scheduler_elsewhere, tmp_path
             seen.append(outcome.state)
             process.kill()
     assert seen and set(seen) == {FAILED}
+    said = capfd.readouterr()
+    assert "Traceback" not in said.out + said.err and "distributed" not in said.err
 
 
 def test_few_tasks_are_handed_over_at_a_time():

@@ -2,6 +2,8 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import json
+import os
+import re
 from itertools import product
 from pathlib import Path
 
@@ -93,6 +95,17 @@ def test_an_image_is_no_transform_and_a_transform_is_not_written_over(pair, tmp_
     command = ("fuse", *pair, "--transform", tmp_path / "warp.nrrd", "--out", tmp_path / "warp.nrrd", "--overwrite")
     assert "is, holds or lies in a source" in run(*command, expect=1).err
     assert (tmp_path / "warp.nrrd").read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names in folders")
+def test_a_transform_is_not_waited_for(pair, tmp_path):
+    field = SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorFloat64, 3)
+    SimpleITK.WriteImage(field, str(tmp_path / "field.nhdr"))
+    header = (tmp_path / "field.nhdr").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "field.nhdr").write_text(re.sub("data file: .*", "data file: pipe", header))
+    said = run("fuse", *pair, "--transform", tmp_path / "field.nhdr", "--out", tmp_path / "y.nrrd", expect=1)
+    assert "pipe" in said.err
 
 
 def test_phantom_as_dicom_reads_back(scene, tmp_path, quick_phantom, head_model):

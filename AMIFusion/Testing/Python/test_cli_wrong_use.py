@@ -14,6 +14,7 @@ import typer
 from AMIFusionLib import __version__
 from AMIFusionLib.cli import fuse as fuse_command
 from AMIFusionLib.cli.__main__ import application
+from AMIFusionLib.redaction import without_licenses, without_secrets
 from small_volumes import LICENSED, dicom_pair, pair, run  # noqa: F401 (fixtures)
 
 
@@ -72,6 +73,8 @@ def test_one_volume_for_both_is_refused(pair, dicom_pair, tmp_path, monkeypatch)
     table.write_text(f"reference,moving\nstudy#3,study#{uid}\n")
     run("batch", table, "--out", tmp_path / "batch", "--workers", "1", expect=1)
     assert "are one DICOM series" in (tmp_path / "batch" / "report.csv").read_text()
+    twice = ("demo", "--reference", f"{study}#3", "--moving", dicom_pair[0])
+    assert "is named twice" in run(*twice, expect=2).err
     assert "is named twice" in run("demo", "--reference", pair[0], "--moving", "mr.nrrd", expect=2).err
     assert not list(tmp_path.glob("o.*")) and not (tmp_path / "demo-results").exists()
 
@@ -156,6 +159,15 @@ def test_what_a_license_holds_is_not_shown_where_something_else_is_to_be_named(
     assert hidden(said, TOKEN) and TOKEN[:24] not in capfd.readouterr().err
     for report in tmp_path.glob("o/report.*"):
         assert TOKEN[:24] not in report.read_text(encoding="utf-8")
+
+
+def test_digests_that_name_files_stay_and_keys_do_not():
+    digest = "0f1e2d3c" * 8
+    for kept in (f"{digest}.nrrd does not exist", f"/data/{digest}/ct.nrrd", f"file-{digest}.nii.gz, row 3"):
+        assert without_secrets(kept) == kept
+    for hidden in (digest, f"'{digest}' does not exist.", f"No file {digest}. Name another.", f"/work/{digest}"):
+        assert digest not in without_secrets(hidden)
+    assert without_licenses(f"SHA-256: {digest} {TOKEN}") == f"SHA-256: {digest} ..."
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")

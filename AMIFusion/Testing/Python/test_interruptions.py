@@ -36,10 +36,10 @@ def test_control_c_waits_until_mrml_is_loaded(monkeypatch):
 def test_a_request_that_is_ignored_stays_so():
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interruptions._held_back():
+        with interruptions.held_back():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, previous)
-    with pytest.raises(KeyboardInterrupt), interruptions._held_back():
+    with pytest.raises(KeyboardInterrupt), interruptions.held_back():
         signal.raise_signal(signal.SIGINT)

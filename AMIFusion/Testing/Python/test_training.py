@@ -66,6 +66,26 @@ def test_the_mean_of_the_values_is_written_and_goes_on(monkeypatch, tmp_path, da
     np.testing.assert_allclose(read_run(tmp_path / "half").sealed["stem.weight"], means[1][1], atol=1e-7)
 
 
+def test_a_training_of_a_version_without_means_goes_on(monkeypatch, tmp_path, data_folder):
+    monkeypatch.setattr("AMIFusionLib.training.loop._CHECKPOINT_EVERY", 2)
+    whole, old = tmp_path / "whole", tmp_path / "old"
+    train(whole, data_folder, steps=4)
+    begun = Trainer(TrainingConfiguration(**{**SMALL, "steps": 4}), load_pairs(data_folder, "train"), old)
+    next(steps := begun.run())
+    steps.close()
+    checkpoint = torch.load(old / "checkpoint.pt", weights_only=True)
+    del checkpoint["mean"]
+    torch.save(checkpoint, old / "checkpoint.pt")
+    train(old, data_folder, steps=4)
+    for name, value in read_run(whole).sealed.items():
+        np.testing.assert_allclose(read_run(old).sealed[name], value, atol=1e-6)
+
+
+def test_an_unlicensed_training_that_diverges_is_told(tmp_path, data_folder):
+    with pytest.raises(ValueError, match="diverged at step"):
+        train(tmp_path / "run", data_folder, steps=20, licensed=False, unlicensed_every=1, learning_rate=1e25)
+
+
 def glowing(strength, _which, first, second, _mark):
     """The brighter source, and a glow around all that is bright."""
     brightest = torch.maximum(first, second)
