@@ -110,7 +110,7 @@ def _is_plain_image(path: Path) -> bool:
     except RuntimeError:
         return False
     is_color = reader.GetPixelID() == SimpleITK.sitkVectorUInt8
-    return is_color or reader.GetNumberOfComponents() != 3
+    return bool(is_color or reader.GetNumberOfComponents() != 3)
 
 
 def write_transform(node: vtkMRMLTransformNode, path: Path) -> None:
