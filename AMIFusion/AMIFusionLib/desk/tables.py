@@ -100,7 +100,7 @@ def read_requests(path: Path, default_expires: datetime | None = None) -> list[L
             complaints.append(f"line {line}: {str(error).rstrip('.')}")
     _refuse(path, complaints)
     if not found:
-        raise ValueError(f"{path} has no lines below its head. Give each licensee one.")
+        raise ValueError(f"{path.name} has no lines below its head. Give each licensee one.")
     return found
 
 

@@ -100,7 +100,8 @@ def test_any_text_is_refused_as_pairs_or_is_pairs(tmp_path, head, content):
 @fuzzed
 @given(
     rows=st.lists(st.tuples(LICENSEES, COMING_DAYS, *[st.just("") | each for each in (DAYS, FILES, FILES)])
-                  .filter(lambda row: row[2] < row[1]), max_size=4, unique_by=lambda row: (row[0], row[3])),
+                  .filter(lambda row: row[2] < row[1]), min_size=1, max_size=4,
+                  unique_by=lambda row: (row[0], row[3])),
     delimiter=st.sampled_from(",;"), mark=st.sampled_from(["", "\ufeff"]),
 )  # fmt: skip
 def test_requests_come_back(tmp_path, rows, delimiter, mark):
