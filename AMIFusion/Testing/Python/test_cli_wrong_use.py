@@ -165,7 +165,7 @@ def test_digests_that_name_files_stay_and_keys_do_not():
     digest = "0f1e2d3c" * 8
     for kept in (f"{digest}.nrrd does not exist", f"/data/{digest}/ct.nrrd", f"file-{digest}.nii.gz, row 3"):
         assert without_secrets(kept) == kept
-    for hidden in (digest, f"'{digest}' does not exist.", f"No file {digest}. Name another.", f"/work/{digest}"):
+    for hidden in (digest, f"'{digest}' does not exist.", f"No file {digest}. Name another.", f"/data/{digest}"):
         assert digest not in without_secrets(hidden)
     assert without_licenses(f"SHA-256: {digest} {TOKEN}") == f"SHA-256: {digest} ..."
 
