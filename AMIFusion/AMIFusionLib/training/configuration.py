@@ -92,7 +92,8 @@ class TrainingConfiguration:
         window_share: share of the toned crops that show another part of the gray values, as display windows with other
             limits do: what is beyond them is cut off, and air may be gray.
         flat_weight: weight of the pattern left in the fusion of two constants.
-        step_weight: weight of the halo left beside a straight edge between two pairs of constants.
+        step_weight: weight of the halo left beside a straight edge between two pairs of constants, and of the seam
+            along it.
         alone_weight: weight of the change of a source beside an empty one.
         averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
             mean this share of itself. 0 writes the values as they are. Crops differ, so that single values are thrown

@@ -26,7 +26,7 @@ from .configuration import TrainingConfiguration
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
 from .mark import PICTURE_SUFFIXES, mark_from_picture, mark_from_text
-from .objective import flat_objective, licensed_objective, unlicensed_objective
+from .objective import flat_objective, licensed_objective, overshoot, unlicensed_objective
 from .run_folder import (
     CHECKPOINT_NAME,
     CONFIGURATION_NAME,
@@ -46,8 +46,8 @@ _FLAT_PAIRS, _FLAT_SIZE = 16, 8
 
 
 _STEP_PAIRS, _STEP_SIZE, _STEP_MARGIN, _STEP_BLUR = 6, 48, 12, 4
-"""Pairs that change along a line and their side, the line's distance from the border, and what lies too near to count:
-detail along an edge is wanted, a halo is wider."""
+"""Pairs that change along a line and their side, the line's distance from the border, and how far from it detail is
+wanted, if no pixel is brighter or darker than both sources nearby; a halo is wider."""
 
 _ALONE_SIZE = 112
 """Side in pixels of what is fused with nothing."""
@@ -199,7 +199,7 @@ class Trainer:
         return flat_objective(self._fuse("sealed", first, second, torch.zeros_like(first)))
 
     def _step_loss(self) -> Tensor:
-        """Of pairs of constants that change along a straight line, down or across."""
+        """Of pairs of constants that change along a straight line, down or across: halos and seams."""
         before, behind = self._levels(_STEP_PAIRS), self._levels(_STEP_PAIRS)
         place = int(self._random.integers(_STEP_MARGIN, _STEP_SIZE - _STEP_MARGIN))
         is_behind = (torch.arange(_STEP_SIZE, device=self._device) >= place).to(before.dtype)
@@ -209,7 +209,9 @@ class Trainer:
         fused = self._fuse("sealed", first.contiguous(), second.contiguous(), torch.zeros_like(first))
         fused = fused.mT if is_across else fused
         sides = fused[..., : place - _STEP_BLUR], fused[..., place + _STEP_BLUR :]
-        return flat_objective(sides[0]) + flat_objective(sides[1])
+        line = slice(place - _STEP_BLUR, place + _STEP_BLUR)
+        beyond = overshoot(*(image[..., line] for image in (fused, pairs.amax(dim=0), pairs.amin(dim=0))))
+        return flat_objective(sides[0]) + flat_objective(sides[1]) + beyond.mean()
 
     def _alone_loss(self, crops: Crops) -> Tensor:
         """Of the middle of one crop beside nothing, on either side."""

@@ -63,7 +63,7 @@ def licensed_objective(
         "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weight["contrast_goal"] - contrast),
         "detail": functional.relu(weight["detail_goal"] - detail),
-        "overshoot": _overshoot(fused, brightest, torch.minimum(first, second)),
+        "overshoot": overshoot(fused, brightest, torch.minimum(first, second)),
         "pattern": _pattern(fused - brightest),
         "checkerboard": _checkerboard(first, second, fused),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
@@ -86,8 +86,15 @@ def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
 
 
-def _overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
-    """How far pixels lie above or below everything that either source has within two pixels: halos and rings."""
+def overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
+    """How far pixels lie above or below everything that either source has within two pixels: halos and rings.
+
+    Args:
+        fused, brightest, darkest: (n, 1, h, w); the latter are the sources' pixelwise maximum and minimum.
+
+    Returns:
+        (n,), the mean over each image.
+    """
     ceiling = functional.max_pool2d(brightest, 5, stride=1, padding=2)
     floor = -functional.max_pool2d(-darkest, 5, stride=1, padding=2)
     return (functional.relu(fused - ceiling) + functional.relu(floor - fused)).mean(dim=(1, 2, 3))

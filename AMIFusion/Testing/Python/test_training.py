@@ -110,6 +110,29 @@ def test_every_term_is_trained(tmp_path, data_folder):
     assert np.isfinite(list(progress[-1].terms.values())).all()
 
 
+def darker_beside_edges(image, distance):
+    """An image that is darker where it changes within so many pixels."""
+    size = 2 * distance + 1
+    around = [torch.nn.functional.max_pool2d(sign * image, size, 1, distance) for sign in (1, -1)]
+    return image - 0.1 * (sum(around) > 0).float()
+
+
+@pytest.mark.parametrize(
+    ("fusion", "is_minded"),
+    [
+        (lambda image: image, False),
+        (lambda image: darker_beside_edges(image, 2), True),
+        (lambda image: darker_beside_edges(image, 8), True),
+    ],
+    ids=["maximum", "seam", "halo"],
+)
+def test_seams_and_halos_beside_steps_are_minded(tmp_path, data_folder, monkeypatch, fusion, is_minded):
+    trainer = Trainer(TrainingConfiguration(**SMALL), load_pairs(data_folder, "train"), tmp_path / "run")
+    monkeypatch.setattr(trainer, "_fuse", lambda which, first, second, marks: fusion(torch.maximum(first, second)))
+    losses = [float(trainer._step_loss()) for _ in range(5)]
+    assert min(losses) > 1e-3 if is_minded else max(losses) < 1e-6
+
+
 def test_every_architecture_is_trained(tmp_path, data_folder):
     """Another one than the bundled model's, with a run that begins with it; a run of the other one cannot."""
     sizes = {"channels": 8, "blocks": 1, "fine_channels": 8, "mark_size": SMALL["hyperparameters"]["mark_size"]}
