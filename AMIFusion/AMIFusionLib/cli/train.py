@@ -47,6 +47,11 @@ def train(
         settings = TrainingConfiguration.load(configuration) if configuration else TrainingConfiguration()
         with quiet_files():
             pairs = load_pairs(data, "train")
+        kinds = {pair.kind for pair in pairs}
+        for kind in sorted(settings.licensed_weights_by_kind.keys() - kinds):
+            report.say(
+                f"The weights for {kind} count for nothing: the data has pairs of {', '.join(sorted(kinds))} only."
+            )
         trainer = Trainer(settings, pairs, folder, device, start)
         with progress_bar(f"Training on {len(pairs)} pairs") as show:
             for news in trainer.run(after_step=lambda step: show(step / settings.steps)):

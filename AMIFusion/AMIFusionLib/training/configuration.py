@@ -96,8 +96,8 @@ class TrainingConfiguration:
             along it.
         alone_weight: weight of the change of a source beside an empty one.
         averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
-            mean this share of itself. 0 writes the values as they are. Crops differ, so that single values are thrown
-            about where their mean is not.
+            mean this share of itself, at first less. 0 writes the values as they are. Crops differ, so that single
+            values are thrown about where their mean is not.
         mixed_precision_share: share of the steps, from the first on, whose convolutions run in bfloat16: half the time
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
     """
@@ -182,11 +182,13 @@ class TrainingConfiguration:
         ):  # fmt: skip
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")
-        if not all(map(_is_number, dataclasses.astuple(self.licensed_weights))):
-            raise ValueError("'licensed_weights' must be numbers")
+        if self.averaging_decay == 1:
+            raise ValueError("'averaging_decay' must be below 1, with which nothing would be learned")
+        if not all(map(_is_weight, dataclasses.astuple(self.licensed_weights))):
+            raise ValueError("'licensed_weights' must be numbers of at least 0")
         for kind, weights in _known(self.licensed_weights_by_kind, None, "'licensed_weights_by_kind'").items():
-            if not all(map(_is_number, _known(weights, LicensedWeights, f"weights for '{kind}'").values())):
-                raise ValueError(f"weights for '{kind}' must be numbers")
+            if not all(map(_is_weight, _known(weights, LicensedWeights, f"weights for '{kind}'").values())):
+                raise ValueError(f"weights for '{kind}' must be numbers of at least 0")
         sizes = _known(self.hyperparameters, None, "'hyperparameters'").values()
         if not all(type(value) is int and 0 < value <= _LARGEST_SIZE for value in sizes):
             raise ValueError(f"'hyperparameters' must be whole numbers above 0 and at most {_LARGEST_SIZE}")
@@ -210,6 +212,11 @@ def _known(settings: object, kind: type | None, name: str) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"{name} cannot have {', '.join(sorted(map(repr, unknown)))}")
     return dict(settings)
+
+
+def _is_weight(value: object) -> bool:
+    # A fault with a weight below 0 would be learned.
+    return _is_number(value) and value >= 0  # type: ignore[operator]
 
 
 def _is_number(value: object) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import inspect
 import math
 import os
 import pickle
@@ -25,12 +27,13 @@ from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM
 from .configuration import TrainingConfiguration
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
-from .mark import PICTURE_SUFFIXES, mark_from_picture, mark_from_text
-from .objective import flat_objective, licensed_objective, overshoot, unlicensed_objective
+from .mark import PICTURE_SUFFIXES, UNREADABLE_SUFFIXES, mark_from_picture, mark_from_text
+from .objective import flat_objective, licensed_objective, seam_objective, unlicensed_objective
 from .run_folder import (
     CHECKPOINT_NAME,
     CONFIGURATION_NAME,
     LOG_NAME,
+    PARAMETERS_NAME,
     TrainedNetwork,
     owner_only,
     read_run,
@@ -46,8 +49,8 @@ _FLAT_PAIRS, _FLAT_SIZE = 16, 8
 
 
 _STEP_PAIRS, _STEP_SIZE, _STEP_MARGIN, _STEP_BLUR = 6, 48, 12, 4
-"""Pairs that change along a line and their side, the line's distance from the border, and how far from it detail is
-wanted, if no pixel is brighter or darker than both sources nearby; a halo is wider."""
+"""Pairs that change along a line and their side, the line's distance from the border, and how far from it what
+is seen is no halo: there no pixel may be brighter or darker than both sides are."""
 
 _ALONE_SIZE = 112
 """Side in pixels of what is fused with nothing."""
@@ -110,6 +113,7 @@ class Trainer:
         )
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
+        self._start = None if start is None else _digest(start / PARAMETERS_NAME)
         if start is not None:
             self._begin_with(read_run(start))
         self._mean = {name: value.detach().clone() for name, value in self._values["sealed"].items()}
@@ -129,6 +133,9 @@ class Trainer:
             after_step: called with the number of steps done, after each.
         """
         steps = self._configuration.steps
+        if self._step == steps:
+            # What was ended between the last checkpoint and its parameters has older ones, or none.
+            self._write_parameters()
         started, terms = time.monotonic(), []
         while self._step < steps:
             terms.append(self._train_one_batch())
@@ -165,7 +172,10 @@ class Trainer:
         return {**terms, "unlicensed": self._unlicensed_term}
 
     def _average(self) -> None:
-        """Move the mean toward the values; at first faster, so that it forgets what a run began with."""
+        """Move the mean toward the values; at first faster, so that it forgets what a run began with.
+
+        So 0.996 is reached after 2,240 steps and 0.998 after 4,490.
+        """
         decay = min(self._configuration.averaging_decay, (1 + self._step) / (10 + self._step))
         for name, mean in self._mean.items():
             mean.lerp_(self._values["sealed"][name].detach(), 1 - decay)
@@ -209,9 +219,8 @@ class Trainer:
         fused = self._fuse("sealed", first.contiguous(), second.contiguous(), torch.zeros_like(first))
         fused = fused.mT if is_across else fused
         sides = fused[..., : place - _STEP_BLUR], fused[..., place + _STEP_BLUR :]
-        line = slice(place - _STEP_BLUR, place + _STEP_BLUR)
-        beyond = overshoot(*(image[..., line] for image in (fused, pairs.amax(dim=0), pairs.amin(dim=0))))
-        return flat_objective(sides[0]) + flat_objective(sides[1]) + beyond.mean()
+        line = fused[..., place - _STEP_BLUR : place + _STEP_BLUR]
+        return flat_objective(sides[0]) + flat_objective(sides[1]) + seam_objective(line, *sides)
 
     def _alone_loss(self, crops: Crops) -> Tensor:
         """Of the middle of one crop beside nothing, on either side."""
@@ -265,10 +274,16 @@ class Trainer:
         settings = self._configuration
         if settings.architecture not in ARCHITECTURES:
             raise ValueError(f"There is no architecture '{settings.architecture}', only {', '.join(ARCHITECTURES)}.")
-        try:
-            return ARCHITECTURES[settings.architecture](**settings.hyperparameters).to(self._device).train()
-        except TypeError as error:
-            raise ValueError(f"The hyper-parameters do not fit '{settings.architecture}': {error}.") from error
+        architecture = ARCHITECTURES[settings.architecture]
+        known = inspect.signature(architecture).parameters
+        unknown = settings.hyperparameters.keys() - known
+        if unknown:
+            raise ValueError(
+                f"The architecture '{settings.architecture}' has no {', '.join(sorted(unknown))}, only "
+                f"{', '.join(known)}. Correct the hyper-parameters, or name another 'architecture': "
+                f"{', '.join(ARCHITECTURES)}."
+            )
+        return architecture(**settings.hyperparameters).to(self._device).train()
 
     def _new_values(self, licensed: bool) -> dict[str, Tensor]:
         """A fresh set of values; the mark and its reach into air are given, not learned."""
@@ -295,6 +310,8 @@ class Trainer:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]
         if len(mark) == 1 and Path(mark[0]).suffix.lower() in PICTURE_SUFFIXES:
             return mark_from_picture(Path(mark[0]), size)
+        if len(mark) == 1 and (Path(mark[0]).suffix.lower() in UNREADABLE_SUFFIXES or Path(mark[0]).is_file()):
+            raise ValueError(f"The mark {mark[0]} is no picture that can be read. Save it as PNG.")
         return mark_from_text(list(mark), size)
 
     def _log(self, seconds: float, terms: dict[str, float]) -> None:
@@ -314,10 +331,14 @@ class Trainer:
             "mean": self._mean,
             "optimizer": self._optimizer.state_dict(),
             "random": self._random.bit_generator.state,
+            "start": self._start,
         }
         temporary = owner_only(self._folder / (CHECKPOINT_NAME + ".part"))
         torch.save(checkpoint, temporary)
         os.replace(temporary, self._folder / CHECKPOINT_NAME)
+        self._write_parameters()
+
+    def _write_parameters(self) -> None:
         written = {"public": self._values["public"], "sealed": self._mean}
         arrays = {
             which: {name: value.detach().cpu().numpy() for name, value in values.items()}
@@ -336,7 +357,7 @@ class Trainer:
                 self._mean[name].copy_(mean)
             self._optimizer.load_state_dict(checkpoint["optimizer"])
             self._random.bit_generator.state = checkpoint["random"]
-            self._step = checkpoint["step"]
+            self._step, start = checkpoint["step"], checkpoint.get("start")
         except (pickle.UnpicklingError, RuntimeError, AttributeError, KeyError, TypeError, EOFError):
             path = self._folder / CHECKPOINT_NAME
             raise ValueError(f"{path} is not what a training wrote. Delete it, or train into another folder.") from None
@@ -345,6 +366,30 @@ class Trainer:
                 f"{self._folder} has been trained for {self._step} steps already, and {self._configuration.steps} were "
                 "asked for. Train into another folder."
             )
+        if self._start is not None and start is not None and self._start != start:
+            raise ValueError(
+                f"{self._folder} holds a training that began with another run than the one to start from. Train into "
+                "another folder, or go on without naming one."
+            )
+        self._start = start
+        self._forget_later_rows()
+
+    def _forget_later_rows(self) -> None:
+        """Take out of the log what was trained after the checkpoint and is trained again."""
+        path = self._folder / LOG_NAME
+        if not path.exists():
+            return
+        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if row.split(",")[0].isdecimal() and int(row.split(",")[0]) <= self._step]
+        if len(kept) < len(rows):
+            temporary = path.with_name(path.name + ".part")
+            temporary.write_text("".join([head, *kept]), encoding="utf-8", newline="")
+            os.replace(temporary, path)
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a run's parameters, to know it by; none where there are none, which is told on reading them."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -12,6 +12,9 @@ from AMIFusionLib.arrays import Array
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """A mark of one line that ends like this is the path of a picture."""
 
+UNREADABLE_SUFFIXES = (".svg", ".pdf", ".eps", ".ai", ".heic", ".heif", ".psd")
+"""Of pictures that no mark can be read from; one should not be trained with its name for a mark."""
+
 _MARGIN = 0.04
 """Empty border of the tile, as a fraction of its side, which keeps neighboring tiles apart."""
 

@@ -63,7 +63,7 @@ def licensed_objective(
         "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weight["contrast_goal"] - contrast),
         "detail": functional.relu(weight["detail_goal"] - detail),
-        "overshoot": overshoot(fused, brightest, torch.minimum(first, second)),
+        "overshoot": _overshoot(fused, brightest, torch.minimum(first, second)),
         "pattern": _pattern(fused - brightest),
         "checkerboard": _checkerboard(first, second, fused),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
@@ -81,20 +81,28 @@ def flat_objective(fused: Tensor) -> Tensor:
     return (fused - fused.mean(dim=(2, 3), keepdim=True)).abs().mean()
 
 
+def seam_objective(line: Tensor, before: Tensor, behind: Tensor) -> Tensor:
+    """How far pixels along a step between constants lie above or below both of its sides.
+
+    The sources' own values say less: bone beside brain is black in MR, so that a dark line between them, which neither
+    shows, is no darker than everything nearby.
+
+    Args:
+        line: what is fused along the step, (n, 1, h, w).
+        before, behind: what is fused on either side of it.
+    """
+    sides = torch.cat([side.detach().mean(dim=(2, 3), keepdim=True) for side in (before, behind)], dim=1)
+    low, high = sides.amin(dim=1, keepdim=True), sides.amax(dim=1, keepdim=True)
+    return (functional.relu(line - high) + functional.relu(low - line)).mean()
+
+
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     """Distance of a marked result to what ``degradation.unlicensed_target`` asks for, values and edges alike."""
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
 
 
-def overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
-    """How far pixels lie above or below everything that either source has within two pixels: halos and rings.
-
-    Args:
-        fused, brightest, darkest: (n, 1, h, w); the latter are the sources' pixelwise maximum and minimum.
-
-    Returns:
-        (n,), the mean over each image.
-    """
+def _overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
+    """How far pixels lie above or below everything that either source has within two pixels: halos and rings."""
     ceiling = functional.max_pool2d(brightest, 5, stride=1, padding=2)
     floor = -functional.max_pool2d(-darkest, 5, stride=1, padding=2)
     return (functional.relu(fused - ceiling) + functional.relu(floor - fused)).mean(dim=(1, 2, 3))

@@ -15,6 +15,7 @@ from AMIFusionLib.training.averaging import average_runs
 from AMIFusionLib.training.configuration import TrainingConfiguration
 from AMIFusionLib.training.dataset import load_pairs
 from AMIFusionLib.training.loop import Trainer
+from AMIFusionLib.training.objective import seam_objective
 from AMIFusionLib.training.run_folder import read_run
 from small_training import SMALL, data_folder, train  # noqa: F401 (a fixture)
 from typer.testing import CliRunner
@@ -66,19 +67,60 @@ def test_the_mean_of_the_values_is_written_and_goes_on(monkeypatch, tmp_path, da
     np.testing.assert_allclose(read_run(tmp_path / "half").sealed["stem.weight"], means[1][1], atol=1e-7)
 
 
-def test_a_training_of_a_version_without_means_goes_on(monkeypatch, tmp_path, data_folder):
-    monkeypatch.setattr("AMIFusionLib.training.loop._CHECKPOINT_EVERY", 2)
-    whole, old = tmp_path / "whole", tmp_path / "old"
-    train(whole, data_folder, steps=4)
-    begun = Trainer(TrainingConfiguration(**{**SMALL, "steps": 4}), load_pairs(data_folder, "train"), old)
-    next(steps := begun.run())
-    steps.close()
-    checkpoint = torch.load(old / "checkpoint.pt", weights_only=True)
-    del checkpoint["mean"]
-    torch.save(checkpoint, old / "checkpoint.pt")
-    train(old, data_folder, steps=4)
-    for name, value in read_run(whole).sealed.items():
-        np.testing.assert_allclose(read_run(old).sealed[name], value, atol=1e-6)
+def test_a_training_of_a_version_without_means_goes_on_with_its_values(tmp_path, data_folder):
+    train(tmp_path / "run", data_folder, steps=4, averaging_decay=0.9)
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    means = checkpoint.pop("mean")
+    torch.save(checkpoint, tmp_path / "run" / "checkpoint.pt")
+    settings = TrainingConfiguration(**{**SMALL, "steps": 5, "averaging_decay": 0.9})
+    trainer = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "run")
+    for name, value in checkpoint["values"]["sealed"].items():
+        assert torch.equal(trainer._mean[name], value)
+    assert not torch.equal(trainer._mean["head.weight"], means["head.weight"])
+
+
+def test_what_a_training_that_was_ended_left_is_put_right(tmp_path, data_folder):
+    """Ended after the last checkpoint it has older parameters, or none; before it, rows of what is trained again."""
+    run = tmp_path / "run"
+    train(run, data_folder, steps=2)
+    before, log = read_run(run), (run / "log.csv").read_text()
+    (run / "parameters.npz").unlink()
+    with open(run / "log.csv", "a") as file:
+        file.write(log.splitlines()[-1].replace("2,", "3,", 1) + "\n")
+    train(run, data_folder, steps=2)
+    assert (run / "log.csv").read_text() == log
+    for name, value in before.sealed.items():
+        np.testing.assert_array_equal(read_run(run).sealed[name], value)
+
+
+def test_a_training_is_not_gone_on_with_from_another_start(tmp_path, data_folder):
+    for name, seed in (("one", 1), ("other", 2)):
+        train(tmp_path / name, data_folder, steps=1, seed=seed)
+    pairs = load_pairs(data_folder, "train")
+    begun = TrainingConfiguration(**{**SMALL, "steps": 1})
+    list(Trainer(begun, pairs, tmp_path / "run", start=tmp_path / "one").run())
+    longer = dataclasses.replace(begun, steps=2)
+    with pytest.raises(ValueError, match="began with another run"):
+        Trainer(longer, pairs, tmp_path / "run", start=tmp_path / "other")
+    for start in (tmp_path / "one", None):
+        list(Trainer(longer, pairs, tmp_path / "run", start=start).run())
+
+
+@pytest.mark.parametrize("name", ["logo.svg", "configuration.json"])
+def test_a_mark_that_is_no_picture_is_not_drawn_as_text(tmp_path, data_folder, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configuration.json").write_text("{}")
+    with pytest.raises(ValueError, match="no picture that can be read"):
+        Trainer(TrainingConfiguration(**{**SMALL, "mark": (name,)}), load_pairs(data_folder, "train"), tmp_path / "run")
+
+
+def test_weights_of_pair_types_that_the_data_has_not_are_told(tmp_path, data_folder):
+    settings = dataclasses.asdict(TrainingConfiguration(**{**SMALL, "steps": 1}))
+    settings["licensed_weights_by_kind"] = {"ct-mr": {"edges": 3}}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    command = ["train", str(tmp_path / "run"), "--data", str(data_folder)]
+    shown = CliRunner().invoke(application, [*command, "--configuration", str(tmp_path / "settings.json")])
+    assert shown.exit_code == 0 and "weights for ct-mr count for nothing" in shown.output
 
 
 def test_an_unlicensed_training_that_diverges_is_told(tmp_path, data_folder):
@@ -131,6 +173,16 @@ def test_seams_and_halos_beside_steps_are_minded(tmp_path, data_folder, monkeypa
     monkeypatch.setattr(trainer, "_fuse", lambda which, first, second, marks: fusion(torch.maximum(first, second)))
     losses = [float(trainer._step_loss()) for _ in range(5)]
     assert min(losses) > 1e-3 if is_minded else max(losses) < 1e-6
+
+
+def test_a_dark_line_between_bone_and_brain_is_a_seam():
+    """Though it is no darker than bone in MR."""
+    bone, brain = torch.full((1, 1, 8, 8), 0.95), torch.full((1, 1, 8, 8), 0.65)
+    between = torch.cat([bone, brain], dim=3)
+    dark = between.clone()
+    dark[..., 8] = 0.4
+    assert float(seam_objective(between, bone, brain)) < 1e-6
+    assert float(seam_objective(dark, bone, brain)) == pytest.approx(0.25 / 16)
 
 
 def test_every_architecture_is_trained(tmp_path, data_folder):
@@ -231,7 +283,7 @@ def test_shorter_run_than_was_trained_is_refused(tmp_path, data_folder):
 
 @pytest.mark.parametrize("change", [{"architecture": "zz"}, {"hyperparameters": {"mark_size": 48, "depth": 3}}])
 def test_networks_that_do_not_exist_are_named(tmp_path, data_folder, change):
-    with pytest.raises(ValueError, match="no architecture 'zz'|do not fit"):
+    with pytest.raises(ValueError, match="no architecture 'zz'|has no depth, only channels, .* another 'architecture': amif-residual-2"):
         train(tmp_path / "run", data_folder, **change)
 
 
