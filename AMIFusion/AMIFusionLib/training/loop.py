@@ -310,7 +310,7 @@ class Trainer:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]
         if len(mark) == 1 and Path(mark[0]).suffix.lower() in PICTURE_SUFFIXES:
             return mark_from_picture(Path(mark[0]), size)
-        if len(mark) == 1 and (Path(mark[0]).suffix.lower() in UNREADABLE_SUFFIXES or Path(mark[0]).is_file()):
+        if len(mark) == 1 and (Path(mark[0]).suffix.lower() in UNREADABLE_SUFFIXES or os.path.isfile(mark[0])):
             raise ValueError(f"The mark {mark[0]} is no picture that can be read. Save it as PNG.")
         return mark_from_text(list(mark), size)
 
@@ -377,13 +377,12 @@ class Trainer:
     def _forget_later_rows(self) -> None:
         """Take out of the log what was trained after the checkpoint and is trained again."""
         path = self._folder / LOG_NAME
-        if not path.exists():
-            return
-        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        head, rows = lines[:1], lines[1:]
         kept = [row for row in rows if row.split(",")[0].isdecimal() and int(row.split(",")[0]) <= self._step]
         if len(kept) < len(rows):
             temporary = path.with_name(path.name + ".part")
-            temporary.write_text("".join([head, *kept]), encoding="utf-8", newline="")
+            temporary.write_text("".join([*head, *kept]), encoding="utf-8", newline="")
             os.replace(temporary, path)
 
 

@@ -103,6 +103,8 @@ def _line(text: str, width: int, tallest: int) -> Image.Image:
     ImageDraw.Draw(image).text((-box[0], -box[1]), text, fill=255, font=font, stroke_width=stroke)
     # Long words become small: letters may be stretched upwards to half again their height to stay readable.
     height = min(tallest, round(1.5 * image.height * width / image.width))
+    if not height:
+        raise ValueError(f"A line of the mark has {len(text)} letters, too many to be drawn. Divide it into lines.")
     scale = min(1.0, height / (0.8 * image.height * width / image.width))
     return image.resize((round(width * scale), height), Image.Resampling.LANCZOS)
 

@@ -89,6 +89,8 @@ def test_what_a_training_that_was_ended_left_is_put_right(tmp_path, data_folder)
         file.write(log.splitlines()[-1].replace("2,", "3,", 1) + "\n")
     train(run, data_folder, steps=2)
     assert (run / "log.csv").read_text() == log
+    (run / "log.csv").write_text("")
+    train(run, data_folder, steps=2)
     for name, value in before.sealed.items():
         np.testing.assert_array_equal(read_run(run).sealed[name], value)
 
@@ -112,6 +114,12 @@ def test_a_mark_that_is_no_picture_is_not_drawn_as_text(tmp_path, data_folder, m
     (tmp_path / "configuration.json").write_text("{}")
     with pytest.raises(ValueError, match="no picture that can be read"):
         Trainer(TrainingConfiguration(**{**SMALL, "mark": (name,)}), load_pairs(data_folder, "train"), tmp_path / "run")
+
+
+def test_a_mark_too_long_to_be_drawn_is_told(tmp_path, data_folder):
+    settings = TrainingConfiguration(**{**SMALL, "mark": ("A" * 300,)})
+    with pytest.raises(ValueError, match="has 300 letters, too many"):
+        Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "run")
 
 
 def test_weights_of_pair_types_that_the_data_has_not_are_told(tmp_path, data_folder):
