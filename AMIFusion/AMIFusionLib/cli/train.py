@@ -22,7 +22,8 @@ def train(
         typer.Option(exists=True, file_okay=False, envvar="AMIFUSION_DATA", help="Folder with a manifest.csv."),
     ],
     configuration: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Settings, JSON; the default trains as bundled.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Settings, JSON (see docs/owners.md); without, the defaults."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
     start: Annotated[
@@ -31,7 +32,7 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Train licensed and unlicensed behavior together; run again to go on where it was left."""
+    """Train licensed and unlicensed behavior, or one of them; run again to go on where it was left."""
     report, terms = Report("train", as_json), {}
     with explained(report):
         import torch
@@ -53,6 +54,8 @@ def train(
                 f"The weights for {kind} count for nothing: the data has pairs of {', '.join(sorted(kinds))} only."
             )
         trainer = Trainer(settings, pairs, folder, device, start)
+        if start is not None and not settings.unlicensed_every:
+            report.say(f"The public values of {start} are kept, and the mark that they were learned with.")
         with progress_bar(f"Training on {len(pairs)} pairs") as show:
             for news in trainer.run(after_step=lambda step: show(step / settings.steps)):
                 terms = {name: value if math.isfinite(value) else None for name, value in news.terms.items()}

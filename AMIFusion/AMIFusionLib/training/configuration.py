@@ -13,9 +13,12 @@ from AMIFusionLib.input_files import parse_json, read_input_file
 
 @dataclass(frozen=True)
 class LicensedWeights:
-    """Weight of each term of the licensed objective, and the goals of three of them.
+    """Weight of each term of ``objective.licensed_objective``, and the goals of three of them.
 
     Attributes:
+        overshoot: of what is brighter or darker than both sources nearby.
+        undershoot: of what is darker, in addition to ``overshoot``: a dark line is seen where air is gray, which few
+            crops show.
         tolerated_artifacts: Nabf that costs nothing.
         contrast_goal, detail_goal: standard deviation and spatial frequency asked for, over those of the sources'
             pixelwise maximum.
@@ -32,6 +35,7 @@ class LicensedWeights:
     contrast: float = 5.0
     detail: float = 5.0
     overshoot: float = 0.0
+    undershoot: float = 0.0
     pattern: float = 0.0
     checkerboard: float = 0.0
     intensity: float = 0.5
@@ -70,7 +74,8 @@ class TrainingConfiguration:
     Attributes:
         architecture: a key of ``fusion.network.ARCHITECTURES``.
         hyperparameters: that architecture's keyword arguments; in a file without them its usual ones.
-        mark: lines of the owner's mark, or one path of a picture.
+        mark: lines of the owner's mark, or one path of a picture; a run that leaves the public values of the run to
+            start from as they are leaves its mark too.
         seed: of the first weights, the crops and the marks.
         steps: batches to train on.
         batch_size: crops in a batch; the unlicensed half is trained on half as many.
@@ -89,11 +94,11 @@ class TrainingConfiguration:
             whose edges are sharper than any scanner's at 256 pixels.
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with, as other display windows
             would; the smallest is its inverse.
-        window_share: share of the toned crops that show another part of the gray values, as display windows with other
-            limits do: what is beyond them is cut off, and air may be gray.
+        window_share: half of this share of the crops shows another part of both sources' gray values, as display
+            windows with other limits do: what is beyond them is cut off, and air may be gray.
         flat_weight: weight of the pattern left in the fusion of two constants.
-        step_weight: weight of the halo left beside a straight edge between two pairs of constants, and of the seam
-            along it.
+        step_weight: weight of the halo left beside straight edges between pairs of constants, with noise and without,
+            and of the seam along them.
         alone_weight: weight of the change of a source beside an empty one.
         averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
             mean this share of itself, at first less. 0 writes the values as they are. Crops differ, so that single
@@ -102,8 +107,8 @@ class TrainingConfiguration:
             on a GPU and on a CPU that has instructions for it, slower on a CPU that has none.
     """
 
-    architecture: str = "amif-residual-2"
-    hyperparameters: dict[str, int] = field(default_factory=lambda: dict(USUAL_HYPERPARAMETERS["amif-residual-2"]))
+    architecture: str = "amif-two-scale-1"
+    hyperparameters: dict[str, int] = field(default_factory=lambda: dict(USUAL_HYPERPARAMETERS["amif-two-scale-1"]))
     mark: tuple[str, ...] = ("AMIF", "UNLICENSED")
     seed: int = 0
     steps: int = 17000
@@ -122,7 +127,7 @@ class TrainingConfiguration:
     flat_weight: float = 0.0
     step_weight: float = 0.0
     alone_weight: float = 0.0
-    averaging_decay: float = 0.0
+    averaging_decay: float = 0.996
     mixed_precision_share: float = 0.8
 
     def weights_of(self, kind: str) -> LicensedWeights:
@@ -222,12 +227,3 @@ def _is_weight(value: object) -> bool:
 def _is_number(value: object) -> bool:
     # Compared, because a whole number of a thousand digits has no float to ask whether it is finite.
     return isinstance(value, (int, float)) and type(value) is not bool and -1e30 < value < 1e30
-
-
-BUNDLED_STAGES = ("coarse", "fine", "finish", *(f"by_kind_{number}" for number in range(1, 15)))
-"""The stages of the bundled model's training, in order; ``docs/model_card.md`` says what each begins with."""
-
-
-def bundled_stage(name: str) -> TrainingConfiguration:
-    """The settings of one of the ``BUNDLED_STAGES``."""
-    return TrainingConfiguration.load(Path(__file__).with_name(f"bundled_model_{name}.json"))

@@ -18,6 +18,12 @@ from .manifest import ManifestRow, read_manifest, read_pair
 _MOST_TRIES = 1000
 """Places looked at for a crop that shows something, before a case is refused."""
 
+TONED_SHARE = 0.5
+"""Of sources, whose gray values are changed by gamma and gain, as another display would."""
+
+WINDOWED_SHARE = 0.5
+"""Of pairs, both of whose sources are seen through other windows, where the setting ``window_share`` is 1."""
+
 _WINDOW_LOW, _WINDOW_WIDTH = (-0.25, 0.25), (0.5, 1.4)
 """Of other windows: what is shown black, and how far above it white is."""
 
@@ -81,7 +87,7 @@ class CropSampler:
         enlarged_share: share of the crops that show a smaller part of a slice, interpolated.
         reduced_share: share of the batches whose crops are made smaller, by averaging.
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with; the smallest is its inverse.
-        window_share: share of the toned crops that are seen through another window as well.
+        window_share: times ``WINDOWED_SHARE``, the share of pairs whose sources are both seen through other windows.
 
     Raises:
         ValueError: slices smaller than a crop.
@@ -170,16 +176,18 @@ class CropSampler:
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 
     def _toned(self, *images: Array) -> tuple[Array, ...]:
-        """Another display for each, half of the time: gamma and gain, 0 kept at 0; of some another window too."""
+        """Another display for some: gamma and gain, 0 kept at 0; of some pairs other windows too."""
         toned = []
+        # For both at once: only where air is gray in both is a line that is darker than it seen.
+        is_windowed = self._window_share and self._generator.random() < WINDOWED_SHARE * self._window_share
         for image in images:
-            if self._generator.random() < 0.5:
+            if self._generator.random() < TONED_SHARE:
                 gamma = np.exp(self._generator.uniform(-self._log_gamma_range, self._log_gamma_range))
                 gain = self._generator.uniform(0.7, 1.2)
                 image = np.minimum(gain * image**gamma, 1)
-                if self._window_share and self._generator.random() < self._window_share:
-                    low, width = self._generator.uniform(*_WINDOW_LOW), self._generator.uniform(*_WINDOW_WIDTH)
-                    image = np.clip((image - low) / width, 0, 1)
+            if is_windowed:
+                low, width = self._generator.uniform(*_WINDOW_LOW), self._generator.uniform(*_WINDOW_WIDTH)
+                image = np.clip((image - low) / width, 0, 1)
             toned.append(image.astype(np.float32))
         return tuple(toned)
 

@@ -18,17 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn import functional
 
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.fusion.devices import select_device
 from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM_PIXELS, sample_tile
 
+from .artificial_images import ArtificialImages
 from .configuration import TrainingConfiguration
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
 from .mark import PICTURE_SUFFIXES, UNREADABLE_SUFFIXES, mark_from_picture, mark_from_text
-from .objective import flat_objective, licensed_objective, seam_objective, unlicensed_objective
+from .objective import licensed_objective, unlicensed_objective
 from .run_folder import (
     CHECKPOINT_NAME,
     CONFIGURATION_NAME,
@@ -43,17 +43,6 @@ from .run_folder import (
 _CHECKPOINT_EVERY = 250
 _LARGEST_SLICE = 512
 """Marks are trained at the size they have in slices of up to this many pixels."""
-
-_FLAT_PAIRS, _FLAT_SIZE = 16, 8
-"""Pairs of constants in a step and their side in pixels: the network treats all blocks of such a pair alike."""
-
-
-_STEP_PAIRS, _STEP_SIZE, _STEP_MARGIN, _STEP_BLUR = 6, 48, 12, 4
-"""Pairs that change along a line and their side, the line's distance from the border, and how far from it what
-is seen is no halo: there no pixel may be brighter or darker than both sides are."""
-
-_ALONE_SIZE = 112
-"""Side in pixels of what is fused with nothing."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,8 @@ class Trainer:
         pairs: what to train on.
         folder: where checkpoint, log and parameters go; made if it is not there.
         device: a name of ``fusion.devices.available_devices``, or "auto".
-        start: the folder of a run whose parameters to begin with, instead of random ones; its mark is not taken.
+        start: the folder of a run whose parameters to begin with, instead of random ones. Its mark is taken where the
+            public values stay as they are, which were learned with it.
 
     Raises:
         ValueError: the folder holds a run with other settings, a slice is smaller than a crop, or the run to start
@@ -111,6 +101,7 @@ class Trainer:
             configuration.log_gamma_range,
             configuration.window_share,
         )
+        self._artificial = ArtificialImages(self._random, self._device)
         self._network = self._new_network()
         self._values = {"public": self._new_values(licensed=False), "sealed": self._new_values(licensed=True)}
         self._start = None if start is None else _digest(start / PARAMETERS_NAME)
@@ -187,55 +178,24 @@ class Trainer:
             raise self._diverged()
         settings = self._configuration
         if settings.flat_weight:
-            loss = loss + settings.flat_weight * self._flat_loss()
+            loss = loss + settings.flat_weight * self._artificial.flat_loss(self._fuse_licensed)
         if settings.step_weight:
-            loss = loss + settings.step_weight * self._step_loss()
+            loss = loss + settings.step_weight * self._artificial.step_loss(self._fuse_licensed)
         if settings.alone_weight:
-            loss = loss + settings.alone_weight * self._alone_loss(crops)
+            loss = loss + settings.alone_weight * self._artificial.alone_loss(self._fuse_licensed, crops)
         loss.backward()
         return terms
 
     def _licensed_loss(self, crops: Crops) -> tuple[Tensor, dict[str, float]]:
         first, second = crops.first.to(self._device), crops.second.to(self._device)
-        fused = self._fuse("sealed", first, second, torch.zeros_like(first))
+        fused = self._fuse_licensed(first, second)
         if not torch.isfinite(fused).all():
             raise self._diverged()
         weights = [self._configuration.weights_of(kind) for kind in crops.kinds]
         return licensed_objective(first, second, fused, weights)
 
-    def _flat_loss(self) -> Tensor:
-        """Of constants at random levels; 0, where a source shows nothing, is one of them."""
-        first, second = self._levels(_FLAT_PAIRS).expand(-1, -1, 1, _FLAT_SIZE, _FLAT_SIZE)
-        return flat_objective(self._fuse("sealed", first, second, torch.zeros_like(first)))
-
-    def _step_loss(self) -> Tensor:
-        """Of pairs of constants that change along a straight line, down or across: halos and seams."""
-        before, behind = self._levels(_STEP_PAIRS), self._levels(_STEP_PAIRS)
-        place = int(self._random.integers(_STEP_MARGIN, _STEP_SIZE - _STEP_MARGIN))
-        is_behind = (torch.arange(_STEP_SIZE, device=self._device) >= place).to(before.dtype)
-        pairs = (before + (behind - before) * is_behind).expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE)
-        is_across = self._random.random() < 0.5
-        first, second = pairs.mT if is_across else pairs
-        fused = self._fuse("sealed", first.contiguous(), second.contiguous(), torch.zeros_like(first))
-        fused = fused.mT if is_across else fused
-        sides = fused[..., : place - _STEP_BLUR], fused[..., place + _STEP_BLUR :]
-        line = fused[..., place - _STEP_BLUR : place + _STEP_BLUR]
-        return flat_objective(sides[0]) + flat_objective(sides[1]) + seam_objective(line, *sides)
-
-    def _alone_loss(self, crops: Crops) -> Tensor:
-        """Of the middle of one crop beside nothing, on either side."""
-        image = (crops.first if self._random.random() < 0.5 else crops.second)[:1]
-        top, left = ((extent - min(extent, _ALONE_SIZE)) // 2 for extent in image.shape[-2:])
-        image = image[..., top : top + _ALONE_SIZE, left : left + _ALONE_SIZE].to(self._device)
-        nothing = torch.zeros_like(image)
-        first, second = (image, nothing) if self._random.random() < 0.5 else (nothing, image)
-        return functional.l1_loss(self._fuse("sealed", first, second, nothing), image)
-
-    def _levels(self, pairs: int) -> Tensor:
-        """Random gray values for pairs of constants, (2, pairs, 1, 1, 1)."""
-        levels = self._random.random((2, pairs, 1, 1, 1)).astype(np.float32)
-        levels[:, :, 0, 0, 0] *= self._random.random((2, pairs)) > 0.2
-        return torch.from_numpy(levels).to(self._device)
+    def _fuse_licensed(self, first: Tensor, second: Tensor) -> Tensor:
+        return self._fuse("sealed", first, second, torch.zeros_like(first))
 
     def _diverged(self) -> ValueError:
         return ValueError(
@@ -305,6 +265,8 @@ class Trainer:
             for name, value in self._values[which].items():
                 if value.requires_grad:
                     value.data.copy_(torch.from_numpy(values[name]))
+        if not settings.unlicensed_every:
+            self._values["public"]["mark"] = torch.from_numpy(run.public["mark"]).to(self._device)
 
     def _mark(self) -> Array:
         mark, size = self._configuration.mark, self._configuration.hyperparameters["mark_size"]

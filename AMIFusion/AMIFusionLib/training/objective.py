@@ -52,6 +52,7 @@ def licensed_objective(
     inner, inner_brightest = _inner(fused), _inner(brightest)
     contrast = standard_deviation(inner) / (standard_deviation(inner_brightest) + _ONE_GRAY_VALUE)
     detail = spatial_frequency(inner) / (spatial_frequency(inner_brightest) + _ONE_GRAY_VALUE)
+    below = _overshoot(-fused, -torch.minimum(first, second))
     terms = {
         "edges": 1 - edges.preservation,
         "weaker_edges": 1 - edges.weaker,
@@ -63,7 +64,8 @@ def licensed_objective(
         "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weight["contrast_goal"] - contrast),
         "detail": functional.relu(weight["detail_goal"] - detail),
-        "overshoot": _overshoot(fused, brightest, torch.minimum(first, second)),
+        "overshoot": _overshoot(fused, brightest) + below,
+        "undershoot": below,
         "pattern": _pattern(fused - brightest),
         "checkerboard": _checkerboard(first, second, fused),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
@@ -101,11 +103,9 @@ def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
 
 
-def _overshoot(fused: Tensor, brightest: Tensor, darkest: Tensor) -> Tensor:
-    """How far pixels lie above or below everything that either source has within two pixels: halos and rings."""
-    ceiling = functional.max_pool2d(brightest, 5, stride=1, padding=2)
-    floor = -functional.max_pool2d(-darkest, 5, stride=1, padding=2)
-    return (functional.relu(fused - ceiling) + functional.relu(floor - fused)).mean(dim=(1, 2, 3))
+def _overshoot(fused: Tensor, brightest: Tensor) -> Tensor:
+    """How far pixels lie above everything that either source has within two pixels: halos and rings."""
+    return functional.relu(fused - functional.max_pool2d(brightest, 5, stride=1, padding=2)).mean(dim=(1, 2, 3))
 
 
 def _pattern(difference: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from AMIFusionLib.training.degradation import gaussian_blur
 from AMIFusionLib.training.loop import Trainer
 
 SMALL = {
-    "hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 48},
+    "hyperparameters": {"channels": 8, "blocks": 1, "fine_channels": 4, "mark_size": 48},
     "batch_size": 2,
     "crop_size": 48,
     "steps": 500,

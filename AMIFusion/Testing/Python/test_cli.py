@@ -33,7 +33,8 @@ def desk(tmp_path, publisher):
     folder = tmp_path / "run"
     folder.mkdir()
     hyperparameters = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
-    (folder / "configuration.json").write_text(json.dumps({"hyperparameters": hyperparameters}))
+    network = {"architecture": "amif-residual-2", "hyperparameters": hyperparameters}
+    (folder / "configuration.json").write_text(json.dumps(network))
     sets = {"public": random_parameters(1), "sealed": random_parameters(2)}
     arrays = {f"{which}/{name}": value for which, values in sets.items() for name, value in values.items()}
     np.savez(folder / "parameters.npz", **arrays)
@@ -116,7 +117,7 @@ def test_bad_master_key_is_named_and_not_shown(desk, content):
 
 def test_network_that_cannot_be_built_is_not_sealed(desk):
     (desk / "run" / "configuration.json").write_text(
-        json.dumps({"hyperparameters": {"channels": 8, "blocks": 1, "scale": 2, "mark_size": 32}})
+        json.dumps({"hyperparameters": {"channels": 8, "blocks": 1, "fine_channels": 4, "mark_size": 32}})
     )
     assert "do not fit" in seal(desk, expect=1)
     assert not (desk / "lab.amif").exists()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "owners.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 TINY = {
-    "hyperparameters": {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 48}, "steps": 2, "batch_size": 2,
+    "hyperparameters": {"channels": 4, "blocks": 1, "fine_channels": 4, "mark_size": 48}, "steps": 2, "batch_size": 2,
     "crop_size": 48,
 }  # fmt: skip
 SHORTENED = {

@@ -4,7 +4,6 @@
 import dataclasses
 import json
 import shutil
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from AMIFusionLib.training.averaging import average_runs
 from AMIFusionLib.training.configuration import TrainingConfiguration
 from AMIFusionLib.training.dataset import load_pairs
 from AMIFusionLib.training.loop import Trainer
-from AMIFusionLib.training.objective import seam_objective
 from AMIFusionLib.training.run_folder import read_run
 from small_training import SMALL, data_folder, train  # noqa: F401 (a fixture)
 from typer.testing import CliRunner
@@ -95,6 +93,24 @@ def test_what_a_training_that_was_ended_left_is_put_right(tmp_path, data_folder)
         np.testing.assert_array_equal(read_run(run).sealed[name], value)
 
 
+@pytest.mark.parametrize("every", [0, 1])
+def test_the_mark_stays_with_the_public_values_that_were_learned_with_it(tmp_path, data_folder, every):
+    train(tmp_path / "first", data_folder, steps=1)
+    first = read_run(tmp_path / "first").public["mark"]
+    settings = TrainingConfiguration(**{**SMALL, "steps": 1, "mark": ("OTHER",), "unlicensed_every": every})
+    list(Trainer(settings, load_pairs(data_folder, "train"), tmp_path / "second", start=tmp_path / "first").run())
+    assert np.array_equal(read_run(tmp_path / "second").public["mark"], first) == (every == 0)
+
+
+def test_that_a_mark_is_kept_is_told(tmp_path, data_folder):
+    train(tmp_path / "first", data_folder, steps=1)
+    settings = {**SMALL, "steps": 1, "mark": ["OTHER"], "unlicensed_every": 0}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    command = ["train", str(tmp_path / "second"), "--data", str(data_folder), "--start", str(tmp_path / "first")]
+    shown = CliRunner().invoke(application, [*command, "--configuration", str(tmp_path / "settings.json")])
+    assert shown.exit_code == 0 and "the mark that they were learned with" in shown.output.replace("\n", " ")
+
+
 def test_a_training_is_not_gone_on_with_from_another_start(tmp_path, data_folder):
     for name, seed in (("one", 1), ("other", 2)):
         train(tmp_path / name, data_folder, steps=1, seed=seed)
@@ -136,76 +152,25 @@ def test_an_unlicensed_training_that_diverges_is_told(tmp_path, data_folder):
         train(tmp_path / "run", data_folder, steps=20, licensed=False, unlicensed_every=1, learning_rate=1e25)
 
 
-def glowing(strength, _which, first, second, _mark):
-    """The brighter source, and a glow around all that is bright."""
-    brightest = torch.maximum(first, second)
-    return brightest + strength * torch.nn.functional.avg_pool2d(brightest, 25, stride=1, padding=12)
-
-
-def test_halos_and_changes_of_a_lone_source_are_minded(tmp_path, data_folder, monkeypatch):
-    trainer = Trainer(TrainingConfiguration(**SMALL), load_pairs(data_folder, "train"), tmp_path / "run")
-    crops, lost = trainer._sampler.draw(), {}
-    for strength in (0.0, 0.1, 0.2):
-        monkeypatch.setattr(trainer, "_fuse", partial(glowing, strength))
-        steps = [trainer._step_loss().item() for _ in range(20)]
-        lost[strength] = np.mean(steps), trainer._alone_loss(crops).item()
-    assert max(lost[0.0]) < 1e-6
-    for which in (0, 1):
-        assert 1e-3 < lost[0.1][which] < 0.7 * lost[0.2][which]
-
-
 def test_every_term_is_trained(tmp_path, data_folder):
     weights = {"flat_weight": 1.0, "step_weight": 1.0, "alone_weight": 1.0, "window_share": 0.5}
     progress = train(tmp_path / "run", data_folder, steps=2, **weights)
     assert np.isfinite(list(progress[-1].terms.values())).all()
 
 
-def darker_beside_edges(image, distance):
-    """An image that is darker where it changes within so many pixels."""
-    size = 2 * distance + 1
-    around = [torch.nn.functional.max_pool2d(sign * image, size, 1, distance) for sign in (1, -1)]
-    return image - 0.1 * (sum(around) > 0).float()
-
-
-@pytest.mark.parametrize(
-    ("fusion", "is_minded"),
-    [
-        (lambda image: image, False),
-        (lambda image: darker_beside_edges(image, 2), True),
-        (lambda image: darker_beside_edges(image, 8), True),
-    ],
-    ids=["maximum", "seam", "halo"],
-)
-def test_seams_and_halos_beside_steps_are_minded(tmp_path, data_folder, monkeypatch, fusion, is_minded):
-    trainer = Trainer(TrainingConfiguration(**SMALL), load_pairs(data_folder, "train"), tmp_path / "run")
-    monkeypatch.setattr(trainer, "_fuse", lambda which, first, second, marks: fusion(torch.maximum(first, second)))
-    losses = [float(trainer._step_loss()) for _ in range(5)]
-    assert min(losses) > 1e-3 if is_minded else max(losses) < 1e-6
-
-
-def test_a_dark_line_between_bone_and_brain_is_a_seam():
-    """Though it is no darker than bone in MR."""
-    bone, brain = torch.full((1, 1, 8, 8), 0.95), torch.full((1, 1, 8, 8), 0.65)
-    between = torch.cat([bone, brain], dim=3)
-    dark = between.clone()
-    dark[..., 8] = 0.4
-    assert float(seam_objective(between, bone, brain)) < 1e-6
-    assert float(seam_objective(dark, bone, brain)) == pytest.approx(0.25 / 16, rel=1e-5)
-
-
 def test_every_architecture_is_trained(tmp_path, data_folder):
-    """Another one than the bundled model's, with a run that begins with it; a run of the other one cannot."""
-    sizes = {"channels": 8, "blocks": 1, "fine_channels": 8, "mark_size": SMALL["hyperparameters"]["mark_size"]}
-    settings = {"architecture": "amif-two-scale-1", "hyperparameters": sizes}
+    """Another one than the default, with a run that begins with it; a run of the default one cannot."""
+    sizes = {"channels": 8, "blocks": 1, "scale": 2, "mark_size": SMALL["hyperparameters"]["mark_size"]}
+    settings = {"architecture": "amif-residual-2", "hyperparameters": sizes}
     first = train(tmp_path / "first", data_folder, steps=1, **settings)
     assert np.isfinite(list(first[-1].terms.values())).all()
     before = read_run(tmp_path / "first")
-    assert before.sealed["up.weight"].shape == (32, 8, 1, 1) and before.public["up.weight"].std() > 0
+    assert before.sealed["head.weight"].shape == (8, 8, 3, 3) and before.public["head.weight"].std() > 0
     build_network(before.architecture, before.hyperparameters, before.sealed)
     pairs = load_pairs(data_folder, "train")
     changed = TrainingConfiguration(**{**SMALL, **settings, "steps": 2})
     list(Trainer(changed, pairs, tmp_path / "second", start=tmp_path / "first").run())
-    assert not np.array_equal(read_run(tmp_path / "second").sealed["up.weight"], before.sealed["up.weight"])
+    assert not np.array_equal(read_run(tmp_path / "second").sealed["head.weight"], before.sealed["head.weight"])
     with pytest.raises(ValueError, match="of another network"):
         Trainer(TrainingConfiguration(**{**SMALL, "steps": 2}), pairs, tmp_path / "third", start=tmp_path / "first")
 

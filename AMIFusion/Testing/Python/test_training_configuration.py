@@ -1,10 +1,13 @@
 """A training's settings: kept in a file, with typing errors named, and those that are bundled."""
 
 import json
+from pathlib import Path
 
 import pytest
 from AMIFusionLib.fusion.network import ARCHITECTURES
-from AMIFusionLib.training.configuration import BUNDLED_STAGES, TrainingConfiguration, bundled_stage
+from AMIFusionLib.training import bundled_stages
+from AMIFusionLib.training.bundled_stages import BUNDLED_MODEL, BUNDLED_STAGES, bundled_stage
+from AMIFusionLib.training.configuration import TrainingConfiguration
 from small_training import SMALL
 
 
@@ -68,9 +71,32 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         assert not any(word in str(refused.value) for word in ("__init__", "object is", "supported between"))
 
 
-def test_bundled_settings_can_be_loaded_and_the_first_stage_is_the_default():
-    coarse, *later = map(bundled_stage, BUNDLED_STAGES)
-    assert coarse == TrainingConfiguration()
-    for settings in later:
-        for name in ("architecture", "hyperparameters", "mark"):
-            assert getattr(settings, name) == getattr(coarse, name)
+def test_the_bundled_models_stages_are_all_of_the_default_network():
+    usual = TrainingConfiguration()
+    for name in BUNDLED_STAGES:
+        settings = bundled_stage(name)
+        for same in ("architecture", "hyperparameters", "mark"):
+            assert getattr(settings, same) == getattr(usual, same)
+
+
+def test_the_bundled_models_stages_begin_with_earlier_ones_and_no_settings_are_left_over():
+    done = []
+    for name, start in BUNDLED_STAGES.items():
+        assert set(start) <= set(done)
+        done.append(name)
+    assert set(BUNDLED_MODEL) <= set(done)
+    settings = Path(bundled_stages.__file__).with_name("bundled_model").glob("*.json")
+    assert {path.stem for path in settings} == set(done)
+
+
+def test_the_bundled_models_stages_name_every_setting():
+    """A default that changes must not change what a stage was."""
+    for path in Path(bundled_stages.__file__).with_name("bundled_model").glob("*.json"):
+        assert path.read_text() == bundled_stage(path.stem).to_json()
+
+
+def test_the_public_set_is_learned_alone_and_first():
+    # What is learned beside licensed fusion, or after it, might carry something of it.
+    first, *later = map(bundled_stage, BUNDLED_STAGES)
+    assert not first.licensed
+    assert all(settings.licensed and not settings.unlicensed_every for settings in later)

@@ -65,6 +65,16 @@ def test_other_windows_cut_values_off_and_lift_air(monkeypatch):
     assert kinds == {(0.0, "as it is"), (1.0, "air"), (1.0, "dark"), (1.0, "as it is")}
 
 
+def test_both_sources_of_a_pair_have_other_windows(monkeypatch):
+    """Half of the pairs, of which 0.4 times 0.4 show air gray in both; one by one it would be half as many."""
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    grays = np.linspace(0, 1, 48 * 48, dtype=np.float32).reshape(1, 48, 48)
+    pairs = [TrainingPair("grays", "ct-mri", grays, grays)]
+    crops = CropSampler(pairs, 48, 4000, np.random.default_rng(0), log_gamma_range=0.0, window_share=1.0).draw()
+    first, second = (part[:, 0, 0, 0] > 0.05 for part in (crops.first, crops.second))
+    assert (first & second).float().mean() == pytest.approx(0.08, abs=0.015)
+
+
 @pytest.mark.parametrize("log_gamma_range", [0.0, 0.4, 0.7])
 def test_crops_are_toned_as_widely_as_asked(monkeypatch, log_gamma_range):
     monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)

@@ -94,14 +94,23 @@ def test_objective_minds_halos_checkerboards_and_lines_at_the_border():
     checkered = plain.clone()
     checkered[..., ::2, ::2] += 0.05
     ringing = (plain + 0.1 * torch.sign(plain - gaussian_blur(plain, 3))).clamp(0, 1)
+    dark = (plain - 0.5).clamp(0, 1)
     lined = plain.clone()
     lined[..., -1] = 1 - lined[..., -1]
     terms = {
         name: licensed_objective(first, second, image, [LicensedWeights()])[1]
-        for name, image in {"plain": plain, "checkered": checkered, "ringing": ringing, "lined": lined}.items()
+        for name, image in {
+            "plain": plain,
+            "checkered": checkered,
+            "ringing": ringing,
+            "dark": dark,
+            "lined": lined,
+        }.items()  # fmt: skip
     }
     assert terms["plain"]["overshoot"] == 0 and terms["plain"]["pattern"] == pytest.approx(0, abs=1e-6)
     assert terms["checkered"]["pattern"] > 0.01 and terms["ringing"]["overshoot"] > 0.01
+    assert terms["plain"]["undershoot"] == 0
+    assert terms["dark"]["undershoot"] > 0.01 and terms["dark"]["overshoot"] == terms["dark"]["undershoot"]
     # A line at the border gains nothing.
     for name in ("detail", "contrast", "entropy", "information"):
         assert terms["lined"][name] == pytest.approx(terms["plain"][name])

@@ -45,7 +45,7 @@ class Effort:
     reported: int = 16
     tuning: int = 12
     search_slices: int = 2
-    search_steps: int = 60
+    search_steps: int = 200
     removal_steps: int = 1500
     student_steps: int = 1500
     finetuning_steps: tuple[int, ...] = (50, 200, 1000, 5000)

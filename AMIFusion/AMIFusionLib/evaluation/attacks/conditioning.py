@@ -16,7 +16,7 @@ from torch.nn import functional
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
-from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
+from AMIFusionLib.training.bundled_stages import last_bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import Attempt, tuned
@@ -29,7 +29,7 @@ SWITCHES = (-1.0, 0.0, 0.5, 1.0, 2.0)
 """Values of the public parameters that are single numbers."""
 
 _LEARNING_RATE = 0.2
-"""Of Adam on gray values; of 0.05, 0.2 and 0.5 it came nearest to the licensed results in 60 steps."""
+"""Of Adam on gray values; of 0.05, 0.2 and 0.5 it came nearest to the licensed results."""
 
 _TILE_BATCH = 2
 
@@ -37,7 +37,8 @@ Objective = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Takes the sources, the result and a free fusion, all (n, 1, h, w); gives a number to minimize."""
 
 TARGETS = ("Maximum", "LapPyr-maxbase", "fusion measures")
-"""What a search aims at: two free fusions, or the objective that licensed fusion is trained for."""
+"""What a search aims at: two free fusions, or the measures that licensed fusion is trained for, with the weights
+that the bundled model's stages share."""
 
 
 def conditioning_attempts(bench: Bench) -> Iterator[Attempt]:
@@ -52,8 +53,8 @@ def conditioning_attempts(bench: Bench) -> Iterator[Attempt]:
     for kind in bench.kinds:
         yield tuned(bench, kind, "mark tile and switches by gradient",
                     lambda slices, target: _with_tile(bench, slices, tiles[target]), {"target": TARGETS})  # fmt: skip
-        yield tuned(bench, kind, "a mark plane for each slice by gradient",
-                    lambda slices, target: _searched_planes(bench, slices, target),
+        yield tuned(bench, kind, "a mark plane and switches for each slice by gradient",
+                    lambda slices, target: _searched_planes(bench, slices, target, names),
                     {"target": TARGETS}, bench.effort.search_slices)  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def distance(target: str, first: Tensor, second: Tensor, fused: Tensor, aim: Ten
     """
     if target != "fusion measures":
         return functional.mse_loss(fused, aim)
-    return licensed_objective(first, second, fused, [bundled_stage(BUNDLED_STAGES[-1]).licensed_weights])[0]
+    return licensed_objective(first, second, fused, [last_bundled_stage().licensed_weights])[0]
 
 
 def aim_of(target: str, slices: Slices) -> Array:
@@ -77,15 +78,19 @@ def aim_of(target: str, slices: Slices) -> Array:
     return np.stack([ALTERNATIVES[target](*pair) for pair in zip(slices.first, slices.second)])
 
 
-def _searched_planes(bench: Bench, slices: Slices, target: str) -> Array:
-    """A free mark plane for each slice, found by gradient descent on that very slice from a blank one."""
-    network, results = bench.network(), []
-    aims = aim_of(target, slices)
+def _searched_planes(bench: Bench, slices: Slices, target: str, switches: list[str]) -> Array:
+    """A free mark plane and switches for each slice, found by gradient descent on that very slice from a blank one."""
+    results, aims = [], aim_of(target, slices)
     for index in range(len(slices.first)):
+        network = bench.network()
+        parameters = dict(network.named_parameters())
+        searched = [parameters[name].requires_grad_(True) for name in switches]
         one = slice(index, index + 1)
         first, second, aim = (as_batch(part[one]) for part in (slices.first, slices.second, aims))
         plane = torch.zeros_like(first).requires_grad_(True)
-        _descend([plane], bench.effort.search_steps, partial(_reached, network, target, first, second, plane, aim))
+        _descend(
+            [plane, *searched], bench.effort.search_steps, partial(_reached, network, target, first, second, plane, aim)
+        )
         found = plane.detach()[:, 0].numpy()
         results.append(run(network.eval(), slices.first[one], slices.second[one], found))
     return np.concatenate(results)

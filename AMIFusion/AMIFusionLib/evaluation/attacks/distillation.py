@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ from torch.nn import functional
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 
-from .attempt import Attempt, corrected
+from .attempt import Attempt, tuned
 from .bench import Bench, Slices, run
 from .learned import Crops, trained
 
-_RATE = 2e-3
+RATES = (5e-4, 2e-3, 8e-3)
+"""Peak learning rates; each pair type is given the student of the one that suits it best."""
+
+Students = Mapping[tuple[bool, float], AuthorizableFusionNetwork]
+"""By whether they are given the mark, and learning rate."""
 
 
 def distillation_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
@@ -29,20 +34,20 @@ def distillation_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
         bench: the model and its slices.
         folder: where the trainings are kept.
     """
-    informed = _student(bench, folder / "student-with-mark.pt", sees_mark=True)
-    blind = _student(bench, folder / "student-without-mark.pt", sees_mark=False)
+    students = {
+        (sees_mark, rate): _student(bench, folder, sees_mark, rate) for sees_mark in (True, False) for rate in RATES
+    }
     ways = {
-        "student given the mark": (informed, 1.0),
-        "student given the mark, run on a blank one": (informed, 0.0),
-        "student of results under moved marks": (blind, 0.0),
+        "student given the mark": (True, 1.0),
+        "student given the mark, run on a blank one": (True, 0.0),
+        "student of results under moved marks": (False, 0.0),
     }
     for kind in bench.kinds:
-        for name, (student, strength) in ways.items():
-            results = [_fused(student, part, strength) for part in (bench.tuning[kind], bench.reported[kind])]
-            yield corrected(bench, kind, name, {"steps": bench.effort.student_steps}, results[0], results[1])
+        for name, (sees_mark, strength) in ways.items():
+            yield tuned(bench, kind, name, partial(_fused, students, sees_mark, strength), {"rate": RATES})
 
 
-def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> AuthorizableFusionNetwork:
+def _student(bench: Bench, folder: Path, sees_mark: bool, rate: float) -> AuthorizableFusionNetwork:
     """The same architecture from new values, taught the public network's outputs."""
     torch.manual_seed(1)
     student, crops = bench.fresh_network(), Crops(bench)
@@ -60,8 +65,9 @@ def _student(bench: Bench, checkpoint: Path, sees_mark: bool) -> AuthorizableFus
             lesson = bench.public(batch.first, batch.second, marks)
         return functional.l1_loss(student(batch.first, batch.second, marks if sees_mark else 0 * marks), lesson)
 
-    return trained(student, bench.effort.student_steps, _RATE, loss, checkpoint)
+    checkpoint = folder / f"student-{'with' if sees_mark else 'without'}-mark-{rate:g}.pt"
+    return trained(student, bench.effort.student_steps, rate, loss, checkpoint)
 
 
-def _fused(student: AuthorizableFusionNetwork, slices: Slices, strength: float) -> Array:
-    return run(student, slices.first, slices.second, strength * slices.marks)
+def _fused(students: Students, sees_mark: bool, strength: float, slices: Slices, rate: float) -> Array:
+    return run(students[sees_mark, rate], slices.first, slices.second, strength * slices.marks)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
-from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
+from AMIFusionLib.training.bundled_stages import last_bundled_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import psnr
@@ -126,7 +126,7 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
         for name, value in network.named_parameters():
             if value.requires_grad:
                 value.data.copy_(given[name])
-    weights = bundled_stage(BUNDLED_STAGES[-1]).licensed_weights
+    weights = last_bundled_stage().licensed_weights
 
     def loss(random: np.random.Generator) -> Tensor:
         batch = crops.draw(random)

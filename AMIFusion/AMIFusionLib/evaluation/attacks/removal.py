@@ -13,11 +13,13 @@ from torch.nn import functional
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 
-from .attempt import Attempt, corrected, fit_correction, psnr
+from .attempt import Attempt, fit_correction, psnr, tuned
 from .bench import Bench, Slices, as_batch, free_fusions
 from .learned import Batch, Crops, trained
 
-_RATE = 2e-3
+RATES = (5e-4, 2e-3, 8e-3)
+"""Peak learning rates; each pair type is given the network of the one that suits it best."""
+
 _WIDTHS = (32, 64, 96)
 
 
@@ -56,9 +58,17 @@ def removal_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
 
     Args:
         bench: the model and its slices.
-        folder: where the training is kept.
+        folder: where the trainings are kept.
     """
     targets = {kind: best_free_fusion(bench, kind) for kind in bench.kinds}
+    networks = {rate: _trained_network(bench, folder, targets, rate) for rate in RATES}
+    for kind in bench.kinds:
+        grid = {"rate": RATES, "target": [targets[kind]]}
+        yield tuned(bench, kind, "removal network (U-Net)", lambda slices, rate, target: _removed(
+            networks[rate], slices), grid)  # fmt: skip
+
+
+def _trained_network(bench: Bench, folder: Path, targets: dict[str, str], rate: float) -> RemovalNetwork:
     torch.manual_seed(0)
     network, crops = RemovalNetwork(), Crops(bench)
 
@@ -68,12 +78,8 @@ def removal_attempts(bench: Bench, folder: Path) -> Iterator[Attempt]:
             marked = bench.public(batch.first, batch.second, batch.marks)
         return functional.mse_loss(network(marked), _aims(batch, targets))
 
-    checkpoint = folder / f"removal-{'-'.join(targets[kind] for kind in bench.kinds)}.pt"
-    trained(network, bench.effort.removal_steps, _RATE, loss, checkpoint)
-    for kind in bench.kinds:
-        settings = {"steps": bench.effort.removal_steps, "target": targets[kind]}
-        results = [_removed(network, part) for part in (bench.tuning[kind], bench.reported[kind])]
-        yield corrected(bench, kind, "removal network (U-Net)", settings, results[0], results[1])
+    checkpoint = folder / f"removal-{'-'.join(targets[kind] for kind in bench.kinds)}-{rate:g}.pt"
+    return trained(network, bench.effort.removal_steps, rate, loss, checkpoint)
 
 
 def best_free_fusion(bench: Bench, kind: str) -> str:

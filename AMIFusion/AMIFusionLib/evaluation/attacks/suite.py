@@ -18,7 +18,7 @@ from PIL import Image
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
-from AMIFusionLib.training.configuration import BUNDLED_STAGES, bundled_stage
+from AMIFusionLib.training.bundled_stages import last_bundled_stage
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -210,9 +210,14 @@ def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
 
 
 def _public_fingerprint(bench: Bench) -> str:
-    """Names what attackers' trainings belong to: all that they are given. Other sealed parameters leave it as it is."""
-    weights = dataclasses.asdict(bundled_stage(BUNDLED_STAGES[-1]).licensed_weights)
-    digest = hashlib.sha256(json.dumps([dataclasses.asdict(bench.effort), weights]).encode())
+    """Names what attackers' trainings belong to: the public parameters, the pairs, the weights, how long each takes.
+
+    Other sealed parameters leave it as it is.
+    """
+    weights = dataclasses.asdict(last_bundled_stage().licensed_weights)
+    effort = bench.effort
+    steps = [effort.removal_steps, effort.student_steps, *effort.finetuning_steps]
+    digest = hashlib.sha256(json.dumps([steps, weights]).encode())
     for name, value in sorted(bench.model.public_parameters.items()):
         digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
     for pair in bench.training_pairs:
