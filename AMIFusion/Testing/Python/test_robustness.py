@@ -215,7 +215,7 @@ def test_every_size_and_pixel_shape(shape, fuse, large_pair):
 
 
 NOT_REACHED = {(1024, 1024): {"lost edges": 0.032}}
-"""Limits that the bundled model does not keep, by size, and what it comes to instead."""
+"""Limits that the bundled model does not keep, by size, and what it comes to instead; an earlier one kept them."""
 
 
 def test_what_draws_no_seams_keeps_fewer_edges_of_the_largest_slice(fuse, large_pair):
