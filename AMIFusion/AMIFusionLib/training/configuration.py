@@ -19,6 +19,8 @@ class LicensedWeights:
         overshoot: of what is brighter or darker than both sources nearby.
         undershoot: of what is darker, in addition to ``overshoot``: a dark line is seen where air is gray, which few
             crops show.
+        dark_lines: of narrow lines that are darker than what is on both sides of them and that neither source shows,
+            nor their pixelwise maximum: beside bone, where both sources change, they are had for nothing.
         tolerated_artifacts: Nabf that costs nothing.
         contrast_goal, detail_goal: standard deviation and spatial frequency asked for, over those of the sources'
             pixelwise maximum.
@@ -36,6 +38,7 @@ class LicensedWeights:
     detail: float = 5.0
     overshoot: float = 0.0
     undershoot: float = 0.0
+    dark_lines: float = 0.0
     pattern: float = 0.0
     checkerboard: float = 0.0
     intensity: float = 0.5

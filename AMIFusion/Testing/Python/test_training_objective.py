@@ -130,6 +130,31 @@ def test_objective_minds_a_patch_of_what_changes_from_pixel_to_pixel(phases):
     assert terms["patched"] > 10 * max(terms["plain"], terms["brighter"]), terms
 
 
+def test_objective_minds_a_dark_line_where_both_sources_change():
+    """Bone that is bright in the first source and black in the second, beside what is the other way round."""
+    first, second = (torch.full((1, 1, 64, 64), level) for level in (0.2, 0.6))
+    first[..., 32:], second[..., 32:] = 1.0, 0.0
+    plain = torch.maximum(first, second)
+    lined, faint, broad, drawn = (plain.clone() for _image in range(4))
+    lined[..., 31:33], faint[..., 31:33], broad[..., 20:32] = 0.3, 0.5, 0.3
+    second_with_it = second.clone()
+    drawn[..., 31:33] = second_with_it[..., 31:33] = 0.2
+    terms = {
+        name: licensed_objective(first, other, image, [LicensedWeights()])[1]
+        for name, other, image in (
+            ("plain", second, plain), ("lined", second, lined), ("faint", second, faint), ("broad", second, broad),
+            ("drawn", second_with_it, drawn),
+        )
+    }  # fmt: skip
+    dark = {name: each["dark_lines"] for name, each in terms.items()}
+    # A step down is no line, and what a source shows may be shown.
+    assert dark["plain"] == dark["broad"] == dark["drawn"] == 0
+    # Two of 64 columns, to the lower of both sides.
+    assert dark["lined"] == pytest.approx(2 / 64 * 0.3) and dark["faint"] == pytest.approx(2 / 64 * 0.1)
+    # Neither source is brighter there, so that undershoot does not mind it.
+    assert terms["lined"]["undershoot"] == 0
+
+
 def test_flat_objective_minds_a_pattern_and_can_be_followed_from_none():
     flat = torch.full((2, 1, 8, 8), 0.3, requires_grad=True)
     loss = flat_objective(flat)

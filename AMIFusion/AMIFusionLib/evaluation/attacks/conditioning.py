@@ -5,7 +5,7 @@ The attacker has no licensed result to aim at, but free ones, and the measures t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.nn import functional
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
-from AMIFusionLib.training.bundled_stages import last_bundled_stage
+from AMIFusionLib.training.bundled_stages import attackers_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import Attempt, tuned
@@ -37,8 +37,7 @@ Objective = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Takes the sources, the result and a free fusion, all (n, 1, h, w); gives a number to minimize."""
 
 TARGETS = ("Maximum", "LapPyr-maxbase", "fusion measures")
-"""What a search aims at: two free fusions, or the measures that licensed fusion is trained for, with the weights
-that the bundled model's stages share."""
+"""What a search aims at: two free fusions, or the measures that licensed fusion is trained for."""
 
 
 def conditioning_attempts(bench: Bench) -> Iterator[Attempt]:
@@ -58,17 +57,18 @@ def conditioning_attempts(bench: Bench) -> Iterator[Attempt]:
                     {"target": TARGETS}, bench.effort.search_slices)  # fmt: skip
 
 
-def distance(target: str, first: Tensor, second: Tensor, fused: Tensor, aim: Tensor) -> Tensor:
-    """How far a result is from what a search aims at.
+def distance(target: str, kinds: Sequence[str], first: Tensor, second: Tensor, fused: Tensor, aim: Tensor) -> Tensor:
+    """How far results are from what a search aims at.
 
     Args:
         target: one of ``TARGETS``.
+        kinds: pair type of each result.
         first, second, fused: (n, 1, h, w).
         aim: the free fusion of that name, where the target is one.
     """
     if target != "fusion measures":
         return functional.mse_loss(fused, aim)
-    return licensed_objective(first, second, fused, [last_bundled_stage().licensed_weights])[0]
+    return licensed_objective(first, second, fused, [attackers_stage().weights_of(kind) for kind in kinds])[0]
 
 
 def aim_of(target: str, slices: Slices) -> Array:
@@ -89,19 +89,26 @@ def _searched_planes(bench: Bench, slices: Slices, target: str, switches: list[s
         first, second, aim = (as_batch(part[one]) for part in (slices.first, slices.second, aims))
         plane = torch.zeros_like(first).requires_grad_(True)
         _descend(
-            [plane, *searched], bench.effort.search_steps, partial(_reached, network, target, first, second, plane, aim)
-        )
+            [plane, *searched], bench.effort.search_steps,
+            partial(_reached, network, target, slices.kind, first, second, plane, aim),
+        )  # fmt: skip
         found = plane.detach()[:, 0].numpy()
         results.append(run(network.eval(), slices.first[one], slices.second[one], found))
     return np.concatenate(results)
 
 
 def _reached(
-    network: AuthorizableFusionNetwork, target: str, first: Tensor, second: Tensor, plane: Tensor, aim: Tensor
+    network: AuthorizableFusionNetwork,
+    target: str,
+    kind: str,
+    first: Tensor,
+    second: Tensor,
+    plane: Tensor,
+    aim: Tensor,
 ) -> Tensor:
-    """How far a mark plane brings a result from its aim."""
+    """How far a mark plane brings one result from its aim."""
     # In training mode the output is not limited, where gradients would end.
-    return distance(target, first, second, network.train()(first, second, plane), aim)
+    return distance(target, [kind], first, second, network.train()(first, second, plane), aim)
 
 
 def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, Array]:
@@ -112,12 +119,14 @@ def _searched_tile(bench: Bench, target: str, switches: list[str]) -> dict[str, 
     parts = [bench.tuning[kind] for kind in bench.kinds]
     first, second = (np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second"))
     aims = np.concatenate([aim_of(target, part) for part in parts])
+    kinds = [part.kind for part in parts for _slice in part.first]
     random = np.random.default_rng(0)
 
     def loss() -> Tensor:
         chosen = random.choice(len(first), min(_TILE_BATCH, len(first)), replace=False)
         a, b, aim = (as_batch(part[chosen]) for part in (first, second, aims))
-        return distance(target, a, b, network(a, b, network.mark_field(*a.shape[-2:])), aim)
+        fused = network(a, b, network.mark_field(*a.shape[-2:]))
+        return distance(target, [kinds[index] for index in chosen], a, b, fused, aim)
 
     _descend(list(searched.values()), bench.effort.search_steps, loss)
     return {name: value.detach().numpy() for name, value in searched.items()}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
-from AMIFusionLib.training.bundled_stages import last_bundled_stage
+from AMIFusionLib.training.bundled_stages import attackers_stage
 from AMIFusionLib.training.objective import licensed_objective
 
 from .attempt import psnr
@@ -126,12 +126,12 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
         for name, value in network.named_parameters():
             if value.requires_grad:
                 value.data.copy_(given[name])
-    weights = last_bundled_stage().licensed_weights
+    weights_of = attackers_stage().weights_of
 
     def loss(random: np.random.Generator) -> Tensor:
         batch = crops.draw(random)
         fused = network(batch.first, batch.second, batch.marks if way.marked else 0 * batch.marks)
-        return licensed_objective(batch.first, batch.second, fused, [weights])[0]
+        return licensed_objective(batch.first, batch.second, fused, [weights_of(kind) for kind in batch.kinds])[0]
 
     name = f"{'public' if way.from_public else 'scratch'}{'-marked' if way.marked else ''}-{steps}-{way.rate:g}"
     path = folder / f"finetuning-{name}{f'-repeat-{repeat}' if repeat else ''}.pt"

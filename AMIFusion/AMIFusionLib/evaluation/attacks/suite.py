@@ -18,7 +18,7 @@ from PIL import Image
 from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
-from AMIFusionLib.training.bundled_stages import last_bundled_stage
+from AMIFusionLib.training.bundled_stages import attackers_stage
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -214,7 +214,7 @@ def _public_fingerprint(bench: Bench) -> str:
 
     Other sealed parameters leave it as it is.
     """
-    weights = dataclasses.asdict(last_bundled_stage().licensed_weights)
+    weights = [dataclasses.asdict(attackers_stage().weights_of(kind)) for kind in bench.kinds]
     effort = bench.effort
     steps = [effort.removal_steps, effort.student_steps, *effort.finetuning_steps]
     digest = hashlib.sha256(json.dumps([steps, weights]).encode())
