@@ -213,7 +213,7 @@ def main() -> None:
         "Pairs that the check calls unaligned, of those registered and of those moved by so much:",
         checks(kinds, max(1, arguments.count // 4)),
     ]
-    write_part("\n\n".join(parts), arguments.out)
+    write_part("\n\n".join(parts), arguments.out, fuses=False)
 
 
 def _version() -> str:

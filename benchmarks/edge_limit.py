@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
     text = table(arguments.data, arguments.split, arguments.every, arguments.steps)
-    write_part(f"{_MEANING}\n\n{text}", arguments.out)
+    write_part(f"{_MEANING}\n\n{text}", arguments.out, fuses=False)
 
 
 if __name__ == "__main__":

@@ -125,13 +125,16 @@ def machine(threads: int) -> str:
     return f"{threads} CPU threads, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def write_part(text: str, page: Path) -> None:
+def write_part(text: str, page: Path, fuses: bool = True) -> None:
     """Put what this program measured into its part of a page, and show it.
 
     Args:
         text: Markdown below the part's headline; the headline is the program's own name.
         page: a file that may hold other programs' parts already, which are kept.
+        fuses: whether the bundled model was measured, which is then named.
     """
+    if fuses:
+        text = f"{text.strip()}\n\nBundled model: SHA-256 `{read_model(MODEL_PATH).sha256[:16]}`."
     name = Path(sys.argv[0]).name
     parts = _parts(page.read_text(encoding="utf-8")) if page.exists() else {}
     parts[name] = f"## benchmarks/{name}\n\n{text.strip()}\n"

@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    write_part(report(arguments.rounds), arguments.out)
+    write_part(report(arguments.rounds), arguments.out, fuses=False)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,7 @@ def licensed_settings(settings: TrainingConfiguration) -> dict[str, str]:
         "Other windows": f"{WINDOWED_SHARE * settings.window_share:.0%}",
         "Flat": f"{settings.flat_weight:g}",
         "Step": f"{settings.step_weight:g}",
+        "Layers": f"{settings.layers_weight:g}",
         "Alone": f"{settings.alone_weight:g}",
     }
 

@@ -1,7 +1,8 @@
-"""What a fusion does to images that are made up: constants, steps and bands between them, a source beside nothing."""
+"""What a fusion does to images that are made up: constants, steps, bands and layers, a source beside nothing."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .dataset import Crops
-from .objective import flat_objective, seam_objective
+from .objective import dark_lines, flat_objective, seam_objective
 
 Fuse = Callable[[Tensor, Tensor], Tensor]
 """Gives what is fused of two batches of images, (n, 1, h, w)."""
@@ -28,6 +29,19 @@ _BAND_WIDTHS = (9, 21)
 _STEP_NOISE = 0.03
 """Largest standard deviation of the noise over constants: a scan has some where it shows nothing, and halos stand
 beside noise that do not stand beside a true constant."""
+
+_LAYERS, _LAYER_WIDTHS = 5, (2.0, 16.0)
+"""Shells around one center, as skin, fat, bone and fluid lie around a brain, and how thick they are in pixels: skin has
+3 to 6 in slices of 256."""
+
+_LAYER_RADII, _FIRST_EDGE, _LAYER_EDGES = (15.0, 200.0), (-24.0, -8.0), (0.5, 3.0)
+"""How far the center is from the image's, how much nearer the first edge is, and over how many pixels each one goes."""
+
+_LAYER_BLUR = 6
+"""As ``_STEP_BLUR``, for curved edges, whose lengthwise mean cannot be taken: noise is smoothed away over as many."""
+
+_SHARED_SHARE = 0.3
+"""Of the edges, in each source: there it shows two shells alike."""
 
 _EMPTY_SHARE = 0.2
 """Of constants, which are 0: where a source shows nothing."""
@@ -77,6 +91,13 @@ class ArtificialImages:
             loss = loss + seam_objective(profile[..., edge - _STEP_BLUR : edge + _STEP_BLUR], before, behind)
         return loss
 
+    def layers_loss(self, fuse: Fuse) -> Tensor:
+        """Of curved layers, in which each source has grays of its own: dark lines where neither has one, and halos."""
+        distances, edges = self._shells()
+        first, second = self._layers(distances, edges)
+        fused = fuse(first, second)
+        return dark_lines(first, second, fused).mean() + _unevenness(fused, distances, edges)
+
     def alone_loss(self, fuse: Fuse, crops: Crops) -> Tensor:
         """Of the middle of one crop beside nothing, on either side."""
         image = (crops.first if self._random.random() < 0.5 else crops.second)[:1]
@@ -91,16 +112,56 @@ class ArtificialImages:
         columns = torch.arange(_STEP_SIZE, device=self._device)
         before, between, behind = (self._levels(_STEP_PAIRS) for _ in range(3))
         pairs = torch.where(columns < start, before, torch.where(columns < stop, between, behind))
-        pairs = pairs.expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE)
-        if self._random.random() < 0.5:
-            noise = self._random.standard_normal(pairs.shape).astype(np.float32)
-            deviation = self._random.uniform(0, _STEP_NOISE)
-            pairs = (pairs + deviation * torch.from_numpy(noise).to(self._device)).clamp(0, 1)
-        first, second = pairs
+        first, second = self._noisy(pairs.expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE))
         return first.contiguous(), second.contiguous()
+
+    def _shells(self) -> tuple[Tensor, list[float]]:
+        """Distances from circles near the middle, (n, 1, side, side), and at which ones the shells' edges are.
+
+        The circles' own centers may be far away.
+        """
+        centers = self._random.uniform(*_LAYER_RADII, _STEP_PAIRS), self._random.uniform(0, 2 * math.pi, _STEP_PAIRS)
+        radii, angles = (each[:, None, None, None].astype(np.float32) for each in centers)
+        rows, columns = np.mgrid[:_STEP_SIZE, :_STEP_SIZE].astype(np.float32) - (_STEP_SIZE - 1) / 2
+        distances = np.hypot(rows - radii * np.sin(angles), columns - radii * np.cos(angles)) - radii
+        low, high = np.log(_LAYER_WIDTHS)
+        widths = np.exp(self._random.uniform(low, high, _LAYERS - 1))
+        edges = self._random.uniform(*_FIRST_EDGE) + np.cumsum([0.0, *widths])
+        return torch.from_numpy(distances).to(self._device), edges.tolist()
+
+    def _layers(self, distances: Tensor, edges: list[float]) -> tuple[Tensor, Tensor]:
+        """Pairs of the same shells, half of the time noisy, (n, 1, side, side)."""
+        pairs = self._levels(_STEP_PAIRS).expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE)
+        for edge in edges:
+            grays = self._levels(_STEP_PAIRS)
+            is_shared = torch.from_numpy(self._random.random(grays.shape) < _SHARED_SHARE).to(self._device)
+            share = ((distances - edge) / self._random.uniform(*_LAYER_EDGES) + 0.5).clamp(0, 1)
+            pairs = torch.where(is_shared, pairs, torch.lerp(pairs, grays.expand_as(pairs), share.expand_as(pairs)))
+        first, second = self._noisy(pairs)
+        return first.contiguous(), second.contiguous()
+
+    def _noisy(self, pairs: Tensor) -> Tensor:
+        """The same, half of the time with noise."""
+        if self._random.random() < 0.5:
+            return pairs
+        noise = self._random.standard_normal(pairs.shape).astype(np.float32)
+        deviation = self._random.uniform(0, _STEP_NOISE)
+        return (pairs + deviation * torch.from_numpy(noise).to(self._device)).clamp(0, 1)
 
     def _levels(self, pairs: int) -> Tensor:
         """Random gray values for pairs of constants, (2, pairs, 1, 1, 1)."""
         levels = self._random.random((2, pairs, 1, 1, 1)).astype(np.float32)
         levels[:, :, 0, 0, 0] *= self._random.random((2, pairs)) > _EMPTY_SHARE
         return torch.from_numpy(levels).to(self._device)
+
+
+def _unevenness(fused: Tensor, distances: Tensor, edges: list[float]) -> Tensor:
+    """How far pixels lie from the mean of their shell, away from its edges."""
+    smooth = functional.avg_pool2d(fused, _LAYER_BLUR + 1, stride=1, padding=_LAYER_BLUR // 2, count_include_pad=False)
+    deviations = []
+    for low, high in zip((-math.inf, *edges), (*edges, math.inf)):
+        inside = (distances > low + _LAYER_BLUR) & (distances < high - _LAYER_BLUR)
+        counts = inside.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        mean = (smooth * inside).sum(dim=(2, 3), keepdim=True) / counts
+        deviations.append(((smooth - mean) * inside).abs().mean())
+    return torch.stack(deviations).sum()

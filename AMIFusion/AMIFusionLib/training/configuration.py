@@ -102,6 +102,7 @@ class TrainingConfiguration:
         flat_weight: weight of the pattern left in the fusion of two constants.
         step_weight: weight of the halo left beside straight edges between pairs of constants, with noise and without,
             and of the seam along them.
+        layers_weight: weight of the dark lines between curved layers as thin as skin.
         alone_weight: weight of the change of a source beside an empty one.
         averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
             mean this share of itself, at first less. 0 writes the values as they are. Crops differ, so that single
@@ -129,6 +130,7 @@ class TrainingConfiguration:
     window_share: float = 0.0
     flat_weight: float = 0.0
     step_weight: float = 0.0
+    layers_weight: float = 0.0
     alone_weight: float = 0.0
     averaging_decay: float = 0.996
     mixed_precision_share: float = 0.8

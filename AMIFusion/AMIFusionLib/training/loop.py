@@ -181,6 +181,8 @@ class Trainer:
             loss = loss + settings.flat_weight * self._artificial.flat_loss(self._fuse_licensed)
         if settings.step_weight:
             loss = loss + settings.step_weight * self._artificial.step_loss(self._fuse_licensed)
+        if settings.layers_weight:
+            loss = loss + settings.layers_weight * self._artificial.layers_loss(self._fuse_licensed)
         if settings.alone_weight:
             loss = loss + settings.alone_weight * self._artificial.alone_loss(self._fuse_licensed, crops)
         loss.backward()

@@ -66,7 +66,7 @@ def licensed_objective(
         "detail": functional.relu(weight["detail_goal"] - detail),
         "overshoot": _overshoot(fused, brightest) + below,
         "undershoot": below,
-        "dark_lines": _dark_lines(first, second, fused),
+        "dark_lines": dark_lines(first, second, fused),
         "pattern": _pattern(fused - brightest),
         "checkerboard": _checkerboard(first, second, fused),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
@@ -99,6 +99,24 @@ def seam_objective(line: Tensor, before: Tensor, behind: Tensor) -> Tensor:
     return (functional.relu(line - high) + functional.relu(low - line)).mean()
 
 
+def dark_lines(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
+    """How far pixels lie in narrow dark lines, beyond those of the sources and their maximum within a pixel.
+
+    That a source is as dark nearby excuses nothing: bone is black in MR, and a black line beside it is seen all the
+    same.
+
+    Args:
+        first, second, fused: (n, 1, h, w).
+
+    Returns:
+        (n,), the mean over each image.
+    """
+    depths = _narrow_depths(torch.cat([first, second, torch.maximum(first, second), fused]))
+    *shown, fused = depths.split(len(first))
+    allowed = functional.max_pool2d(torch.stack(shown).amax(dim=0), 3, stride=1, padding=1)
+    return functional.relu(fused - allowed).mean(dim=(1, 2, 3))
+
+
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
     """Distance of a marked result to what ``degradation.unlicensed_target`` asks for, values and edges alike."""
     return functional.l1_loss(fused, target) + 2 * functional.l1_loss(_gradient(fused), _gradient(target))
@@ -107,18 +125,6 @@ def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
 def _overshoot(fused: Tensor, brightest: Tensor) -> Tensor:
     """How far pixels lie above everything that either source has within two pixels: halos and rings."""
     return functional.relu(fused - functional.max_pool2d(brightest, 5, stride=1, padding=2)).mean(dim=(1, 2, 3))
-
-
-def _dark_lines(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
-    """How far pixels lie in narrow dark lines, beyond those of the sources and their maximum within a pixel.
-
-    That a source is as dark nearby excuses nothing: bone is black in MR, and a black line beside it is seen all the
-    same.
-    """
-    depths = _narrow_depths(torch.cat([first, second, torch.maximum(first, second), fused]))
-    *shown, fused = depths.split(len(first))
-    allowed = functional.max_pool2d(torch.stack(shown).amax(dim=0), 3, stride=1, padding=1)
-    return functional.relu(fused - allowed).mean(dim=(1, 2, 3))
 
 
 def _narrow_depths(images: Tensor) -> Tensor:

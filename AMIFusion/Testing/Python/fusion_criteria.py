@@ -124,6 +124,16 @@ def lost_edges(first, second, fused):
     return edge_metrics.edge_preservation(*images[:2], images[3]) - edge_metrics.edge_preservation(*images[:3])
 
 
+def dark_lines(first, second, fused, deep=0.1):
+    """Share of pixels in narrow lines, darker by so much than both of their sides, that neither source nor the maximum
+    shows within a pixel.
+
+    Beside bone, which is bright in CT and black in MR, such a line is no darker than all that either source shows.
+    """
+    *shown, fused = (_narrow_depth(image) for image in (first, second, np.maximum(first, second), fused))
+    return float((fused - ndimage.maximum_filter(np.max(shown, axis=0), 3) > deep).mean())
+
+
 IMAGE_CRITERIA = {
     "background": background,
     "undershoot": undershoot,
@@ -278,6 +288,11 @@ def faults(first, second, fused) -> dict[str, float]:
 def _inside(first, second):
     """Where either source shows something, but for a border of 2 pixels."""
     return ndimage.binary_erosion((first > 0) | (second > 0), iterations=2)
+
+
+def _narrow_depth(image):
+    """How far pixels lie below a closing, which fills what is at most 4 pixels wide."""
+    return ndimage.grey_closing(image, (5, 5)) - image
 
 
 def _moved_back(fuse, first, second, move):

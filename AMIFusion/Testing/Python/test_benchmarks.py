@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from AMIFusionLib.authorization.model_file import read_model
+from AMIFusionLib.bundled import MODEL_PATH
 
 MODULE = Path(__file__).resolve().parents[2]
 FOLDER = MODULE.parent / "benchmarks"
@@ -63,6 +65,14 @@ def test_a_part_replaces_itself_and_keeps_the_others(program, tmp_path):
         "## benchmarks/large_volume.py\n\nL2\n\n| a |"
     )
     assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_part_names_the_model_that_was_measured(program, tmp_path):
+    page, named = tmp_path / "page.md", f"Bundled model: SHA-256 `{read_model(MODEL_PATH).sha256[:16]}`."
+    program("fuse_slice")
+    for fuses in (True, False):
+        sys.modules["measuring"].write_part("S1", page, fuses=fuses)
+        assert (named in page.read_text()) == fuses
 
 
 def test_gpu_benchmark_reports_and_says_where_there_is_no_gpu(program, monkeypatch, capsys, tmp_path):

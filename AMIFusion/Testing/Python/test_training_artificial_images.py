@@ -92,3 +92,43 @@ def test_a_change_of_a_lone_source_is_minded(artificial, size):
     crops = Crops(first, second, first[:, 0], first[:, 0], ("ct-mri",) * 3)
     assert float(artificial.alone_loss(torch.maximum, crops)) == 0
     assert float(artificial.alone_loss(lambda one, other: 0.8 * (one + other), crops)) == pytest.approx(0.1, abs=0.03)
+
+
+def layers_losses(fuse, count=40):
+    artificial = ArtificialImages(np.random.default_rng(0), torch.device("cpu"))
+    return np.array([float(artificial.layers_loss(fuse)) for _image in range(count)])
+
+
+def with_dark_rims(first, second):
+    """A dark line of two pixels along the brighter side of each edge of the maximum."""
+    brightest = torch.maximum(first, second)
+    return brightest - 0.3 * changes(brightest, 1) * (brightest > 0.3)
+
+
+def test_dark_lines_and_halos_between_curved_layers_are_minded(monkeypatch):
+    monkeypatch.setattr(artificial_images, "_STEP_NOISE", 0.0)
+    assert layers_losses(torch.maximum).max() < 1e-6
+    assert layers_losses(with_dark_rims).min() > 1e-3
+    assert (layers_losses(with_glow) > 1e-3).mean() > 0.9
+
+
+def test_noise_between_curved_layers_costs_little():
+    """What is minded is smoothed first."""
+    losses = layers_losses(torch.maximum)
+    assert 0 < losses.max() < 0.003
+
+
+def test_layers_are_as_thin_as_skin_and_differ_between_sources(monkeypatch, artificial):
+    monkeypatch.setattr(artificial_images, "_STEP_NOISE", 0.0)
+    distances, edges = artificial._shells()
+    first, second = artificial._layers(distances, edges)
+    widths = np.diff([artificial._shells()[1] for _shell in range(100)])
+    assert 2 <= widths.min() < 2.5 and 14 < widths.max() <= 16
+    assert first.shape == second.shape == distances.shape == (6, 1, 64, 64)
+    assert float((first - second).abs().mean()) > 0.2
+    for image in (first, second):
+        # Far from all edges a source is constant within a shell.
+        outside = (distances < edges[0] - 6).expand_as(image)
+        assert all(
+            float(np.ptp(one[where])) < 1e-6 for one, where in zip(image.numpy(), outside.numpy()) if where.any()
+        )
