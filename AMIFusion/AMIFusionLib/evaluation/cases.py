@@ -47,7 +47,8 @@ class SlicePair:
         """
         if self.colored is None:
             return fused
-        return eight_bit(rgb_from_luma_and_chroma(fused.astype(np.float32), chroma(self.colored)) / 255)
+        white = np.float32(255)
+        return eight_bit(rgb_from_luma_and_chroma(fused / white, chroma(self.colored) / white))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _slice_picture(source: VolumeSource, index: int) -> Array:
     """(rows, columns, 3) uint8."""
     slices = source.read(index, index + 1)
     chroma = np.zeros((*slices.luma.shape, 2), np.float32) if slices.chroma is None else slices.chroma
-    picture: Array = np.rint(255 * np.clip(rgb_from_luma_and_chroma(slices.luma, chroma)[0], 0, 1))
+    picture: Array = np.rint(255 * rgb_from_luma_and_chroma(slices.luma, chroma)[0])
     return picture.astype(np.uint8)
 
 
