@@ -16,6 +16,7 @@ class LicensedWeights:
     """Weight of each term of ``objective.licensed_objective``, and the goals of three of them.
 
     Attributes:
+        enlarged_edges: how much more ``edges`` weighs in an enlarged crop: that share for each time its size is added.
         overshoot: of what is brighter or darker than both sources nearby.
         undershoot: of what is darker, in addition to ``overshoot``: a dark line is seen where air is gray, which few
             crops show.
@@ -27,6 +28,7 @@ class LicensedWeights:
     """
 
     edges: float = 7.0
+    enlarged_edges: float = 0.0
     weaker_edges: float = 1.5
     artifacts: float = 5.0
     similarity: float = 7.0
@@ -45,6 +47,10 @@ class LicensedWeights:
     tolerated_artifacts: float = 0.035
     contrast_goal: float = 1.08
     detail_goal: float = 1.2
+
+    def enlarged(self, factor: float) -> LicensedWeights:
+        """The weights for a crop that is so many times as large as in its slice, 1 and up."""
+        return dataclasses.replace(self, edges=self.edges * (1 + self.enlarged_edges * (factor - 1)))
 
 
 REDUCTIONS = (2, 4)

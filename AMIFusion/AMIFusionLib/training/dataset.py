@@ -55,6 +55,7 @@ class Crops:
         first, second: (n, 1, size, size) in 0..1; the crop size, or less in a batch that is made smaller.
         rows, columns: (n, size, size) pixel positions from the slice's center, where the mark's tile has its own.
         kinds: pair type of each.
+        factors: how many times larger than in its slice each is; a batch that is made smaller keeps them.
     """
 
     first: Tensor
@@ -62,6 +63,7 @@ class Crops:
     rows: Tensor
     columns: Tensor
     kinds: tuple[str, ...]
+    factors: tuple[float, ...]
 
 
 def load_pairs(folder: Path, split: str) -> list[TrainingPair]:
@@ -118,18 +120,18 @@ class CropSampler:
     def draw(self) -> Crops:
         """The next batch."""
         pairs = [self._pair() for _ in range(self._batch_size)]
-        drawn = [self._crop(pair) for pair in pairs]
-        parts = [torch.from_numpy(np.stack(part)) for part in zip(*drawn)]
+        *drawn, factors = zip(*(self._crop(pair) for pair in pairs))
+        parts = [torch.from_numpy(np.stack(part)) for part in drawn]
         if self._reduced_share and self._generator.random() < self._reduced_share:
             by = int(self._generator.choice(REDUCTIONS))
             first, second, rows, columns = (functional.avg_pool2d(part, by) for part in parts)
             # A coarser grid's positions, which count in its own pixels.
             parts = [first, second, rows / by, columns / by]
         first, second, rows, columns = parts
-        return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs))
+        return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs), factors)
 
-    def _crop(self, pair: TrainingPair) -> tuple[Array, ...]:
-        """One crop that shows something of either source, shifted, turned and toned at random."""
+    def _crop(self, pair: TrainingPair) -> tuple[Array, Array, Array, Array, float]:
+        """One crop that shows something of either source, shifted, turned and toned at random, and its factor."""
         side = self._side_in_slice()
         window = self._window(pair, side)
         images = [_enlarged(volume[window], self._crop_size) for volume in (pair.first, pair.second)]
@@ -141,7 +143,7 @@ class CropSampler:
         factor = self._crop_size / side
         starts = (factor * (part.start - extent / 2) + 0.5 for part, extent in zip(window[1:], pair.first.shape[1:]))
         rows, columns = np.meshgrid(*(np.float32(start) + lines for start in starts), indexing="ij")
-        return first, second, rows, columns
+        return first, second, rows, columns, factor
 
     def _side_in_slice(self) -> int:
         """Side in the slice's own pixels of what the next crop shows; every size is as likely as its double."""

@@ -11,7 +11,7 @@ import torch
 from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.training.averaging import average_runs
-from AMIFusionLib.training.configuration import TrainingConfiguration
+from AMIFusionLib.training.configuration import LicensedWeights, TrainingConfiguration
 from AMIFusionLib.training.dataset import load_pairs
 from AMIFusionLib.training.loop import Trainer
 from AMIFusionLib.training.run_folder import read_run
@@ -156,6 +156,21 @@ def test_every_term_is_trained(tmp_path, data_folder):
     weights = {"flat_weight": 1.0, "step_weight": 1.0, "layers_weight": 1.0, "alone_weight": 1.0, "window_share": 0.5}
     progress = train(tmp_path / "run", data_folder, steps=2, **weights)
     assert np.isfinite(list(progress[-1].terms.values())).all()
+
+
+def test_the_edges_of_enlarged_crops_weigh_as_asked(tmp_path, data_folder):
+    """Where no crop is enlarged that weight is for nothing."""
+    weights, learned = dataclasses.asdict(LicensedWeights()), {}
+    for share in (0.0, 1.0):
+        for more in (0.0, 9.0):
+            settings = {
+                "enlarged_share": share,
+                "licensed_weights": LicensedWeights(**{**weights, "enlarged_edges": more}),
+            }
+            train(tmp_path / f"{share}-{more}", data_folder, steps=2, **settings)
+            learned[share, more] = read_run(tmp_path / f"{share}-{more}").sealed["head.weight"]
+    np.testing.assert_array_equal(learned[0.0, 0.0], learned[0.0, 9.0])
+    assert not np.array_equal(learned[1.0, 0.0], learned[1.0, 9.0])
 
 
 def test_every_architecture_is_trained(tmp_path, data_folder):

@@ -89,7 +89,7 @@ def test_a_pattern_on_constants_is_minded(artificial):
 @pytest.mark.parametrize("size", [48, 160])
 def test_a_change_of_a_lone_source_is_minded(artificial, size):
     first, second = torch.rand((2, 3, 1, size, size))
-    crops = Crops(first, second, first[:, 0], first[:, 0], ("ct-mri",) * 3)
+    crops = Crops(first, second, first[:, 0], first[:, 0], ("ct-mri",) * 3, (1.0,) * 3)
     assert float(artificial.alone_loss(torch.maximum, crops)) == 0
     assert float(artificial.alone_loss(lambda one, other: 0.8 * (one + other), crops)) == pytest.approx(0.1, abs=0.03)
 

@@ -45,6 +45,7 @@ def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, fa
         for image, places in ((by_row, crops.rows[0]), (by_column, crops.columns[0])):
             expected = 0.5 + places / found[-1] * step
             torch.testing.assert_close(image[inside], expected[inside].double(), atol=5e-4, rtol=0)
+        assert crops.factors == pytest.approx((max(1.0, found[-1]),))
     if factors is not None:
         assert set(found) == factors
     else:

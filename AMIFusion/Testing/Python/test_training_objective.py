@@ -163,6 +163,13 @@ def test_flat_objective_minds_a_pattern_and_can_be_followed_from_none():
     assert flat_objective(flat.detach() + 0.01 * (torch.arange(8) % 2)).item() == pytest.approx(0.005, rel=1e-3)
 
 
+def test_edges_may_weigh_more_in_enlarged_crops():
+    weights = LicensedWeights(edges=2.0, enlarged_edges=0.5)
+    assert [weights.enlarged(factor).edges for factor in (1.0, 2.0, 4.0)] == [2.0, 3.0, 5.0]
+    assert dataclasses.replace(weights.enlarged(4.0), edges=2.0) == weights
+    assert LicensedWeights().enlarged(4.0) == LicensedWeights()
+
+
 def test_weights_may_differ_by_pair_type():
     settings = TrainingConfiguration(licensed_weights_by_kind={"ct-mri": {"edges": 3.0}})
     assert settings.weights_of("ct-mri") == dataclasses.replace(settings.licensed_weights, edges=3.0)
