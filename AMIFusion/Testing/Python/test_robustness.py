@@ -286,6 +286,11 @@ def sharpened(fused, amount):
     return np.clip(fused + amount * (fused - ndimage.gaussian_filter(fused, 1.5)), 0, 1)
 
 
+def rim(region):
+    """The pixels around a region, two wide."""
+    return ndimage.binary_dilation(region, iterations=2) & ~region
+
+
 BROKEN_IMAGES = {
     "background": lambda fused, first, second: np.maximum(fused, 1 / 4095),
     "undershoot": lambda fused, first, second: sharpened(fused, 1.0),
@@ -293,6 +298,7 @@ BROKEN_IMAGES = {
     "checkerboard": lambda fused, first, second: spread(fused, 2, 0.01),
     "false edges": lambda fused, first, second: sharpened(fused, 1.5),
     "lost edges": lambda fused, first, second: ndimage.gaussian_filter(fused, 1),
+    "dark lines": lambda fused, first, second: np.where(rim(second > 0.6), 0.2 * fused, fused),
 }
 """A fault by the criterion that is for it."""
 
