@@ -30,18 +30,19 @@ _STEP_NOISE = 0.03
 """Largest standard deviation of the noise over constants: a scan has some where it shows nothing, and halos stand
 beside noise that do not stand beside a true constant."""
 
-_LAYERS, _LAYER_WIDTHS = 5, (2.0, 16.0)
-"""Shells around one center, as skin, fat, bone and fluid lie around a brain, and how thick they are in pixels: skin has
-3 to 6 in slices of 256."""
+_LAYER_EDGES, _LAYER_WIDTHS = 5, (2.0, 16.0)
+"""Edges around one center, as those of skin, fat, bone and fluid around a brain, and from one to the next in pixels:
+skin is 3 to 6 thick in slices of 256."""
 
-_LAYER_RADII, _FIRST_EDGE, _LAYER_EDGES = (15.0, 200.0), (-24.0, -8.0), (0.5, 3.0)
+_LAYER_RADII, _FIRST_EDGE, _EDGE_WIDTHS = (15.0, 200.0), (-24.0, -8.0), (0.5, 3.0)
 """How far the center is from the image's, how much nearer the first edge is, and over how many pixels each one goes."""
 
 _LAYER_BLUR = 6
-"""As ``_STEP_BLUR``, for curved edges, whose lengthwise mean cannot be taken: noise is smoothed away over as many."""
+"""As ``_STEP_BLUR``, for curved edges, whose lengthwise mean cannot be taken: noise is smoothed away over one more. So
+halos are seen in the innermost and outermost layers, hardly between thin ones."""
 
 _SHARED_SHARE = 0.3
-"""Of the edges, in each source: there it shows two shells alike."""
+"""Of the edges, in each source: there it shows two layers alike."""
 
 _EMPTY_SHARE = 0.2
 """Of constants, which are 0: where a source shows nothing."""
@@ -93,9 +94,9 @@ class ArtificialImages:
 
     def layers_loss(self, fuse: Fuse) -> Tensor:
         """Of curved layers, in which each source has grays of its own: dark lines where neither has one, and halos."""
-        distances, edges = self._shells()
+        distances, edges = self._layer_edges()
         first, second = self._layers(distances, edges)
-        fused = fuse(first, second)
+        fused = fuse(first, second).clamp(0, 1)
         return dark_lines(first, second, fused).mean() + _unevenness(fused, distances, edges)
 
     def alone_loss(self, fuse: Fuse, crops: Crops) -> Tensor:
@@ -115,8 +116,8 @@ class ArtificialImages:
         first, second = self._noisy(pairs.expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE))
         return first.contiguous(), second.contiguous()
 
-    def _shells(self) -> tuple[Tensor, list[float]]:
-        """Distances from circles near the middle, (n, 1, side, side), and at which ones the shells' edges are.
+    def _layer_edges(self) -> tuple[Tensor, list[float]]:
+        """Distances from circles near the middle, (n, 1, side, side), and at which ones the layers' edges are.
 
         The circles' own centers may be far away.
         """
@@ -125,17 +126,17 @@ class ArtificialImages:
         rows, columns = np.mgrid[:_STEP_SIZE, :_STEP_SIZE].astype(np.float32) - (_STEP_SIZE - 1) / 2
         distances = np.hypot(rows - radii * np.sin(angles), columns - radii * np.cos(angles)) - radii
         low, high = np.log(_LAYER_WIDTHS)
-        widths = np.exp(self._random.uniform(low, high, _LAYERS - 1))
+        widths = np.exp(self._random.uniform(low, high, _LAYER_EDGES - 1))
         edges = self._random.uniform(*_FIRST_EDGE) + np.cumsum([0.0, *widths])
         return torch.from_numpy(distances).to(self._device), edges.tolist()
 
     def _layers(self, distances: Tensor, edges: list[float]) -> tuple[Tensor, Tensor]:
-        """Pairs of the same shells, half of the time noisy, (n, 1, side, side)."""
+        """Pairs of the same layers, half of the time noisy, (n, 1, side, side)."""
         pairs = self._levels(_STEP_PAIRS).expand(-1, -1, 1, _STEP_SIZE, _STEP_SIZE)
         for edge in edges:
             grays = self._levels(_STEP_PAIRS)
             is_shared = torch.from_numpy(self._random.random(grays.shape) < _SHARED_SHARE).to(self._device)
-            share = ((distances - edge) / self._random.uniform(*_LAYER_EDGES) + 0.5).clamp(0, 1)
+            share = ((distances - edge) / self._random.uniform(*_EDGE_WIDTHS) + 0.5).clamp(0, 1)
             pairs = torch.where(is_shared, pairs, torch.lerp(pairs, grays.expand_as(pairs), share.expand_as(pairs)))
         first, second = self._noisy(pairs)
         return first.contiguous(), second.contiguous()
@@ -156,7 +157,7 @@ class ArtificialImages:
 
 
 def _unevenness(fused: Tensor, distances: Tensor, edges: list[float]) -> Tensor:
-    """How far pixels lie from the mean of their shell, away from its edges."""
+    """How far pixels lie from the mean of their layer, away from its edges."""
     smooth = functional.avg_pool2d(fused, _LAYER_BLUR + 1, stride=1, padding=_LAYER_BLUR // 2, count_include_pad=False)
     deviations = []
     for low, high in zip((-math.inf, *edges), (*edges, math.inf)):

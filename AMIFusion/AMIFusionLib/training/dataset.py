@@ -55,7 +55,7 @@ class Crops:
         first, second: (n, 1, size, size) in 0..1; the crop size, or less in a batch that is made smaller.
         rows, columns: (n, size, size) pixel positions from the slice's center, where the mark's tile has its own.
         kinds: pair type of each.
-        factors: how many times larger than in its slice each is; a batch that is made smaller keeps them.
+        factors: how many times larger than in its slice each is, 1 and up.
     """
 
     first: Tensor
@@ -127,6 +127,7 @@ class CropSampler:
             first, second, rows, columns = (functional.avg_pool2d(part, by) for part in parts)
             # A coarser grid's positions, which count in its own pixels.
             parts = [first, second, rows / by, columns / by]
+            factors = tuple(max(1.0, factor / by) for factor in factors)
         first, second, rows, columns = parts
         return Crops(first[:, None], second[:, None], rows, columns, tuple(pair.kind for pair in pairs), factors)
 

@@ -193,7 +193,9 @@ class Trainer:
         fused = self._fuse_licensed(first, second)
         if not torch.isfinite(fused).all():
             raise self._diverged()
-        weights = [self._configuration.weights_of(kind).enlarged(by) for kind, by in zip(crops.kinds, crops.factors)]
+        weights = [
+            self._configuration.weights_of(kind).enlarged(factor) for kind, factor in zip(crops.kinds, crops.factors)
+        ]
         return licensed_objective(first, second, fused, weights)
 
     def _fuse_licensed(self, first: Tensor, second: Tensor) -> Tensor:

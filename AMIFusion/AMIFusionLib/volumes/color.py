@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
-_LEAST_COLOR = 1e-6
+_LEAST_SHARE = 0.5
+"""Of the chroma, kept at any luma: without it activity over white would be white, as the hottest is in many tables."""
+
+_NO_COLOR = 1e-6
 """Difference of a channel from the luma that no screen shows."""
 
 _TABLE_SIZE = 256
@@ -50,33 +53,42 @@ def chroma(rgb: Array) -> Array:
 
 
 def rgb_from_luma_and_chroma(y: Array, cb_cr: Array) -> Array:
-    """The inverse of ``luma`` and ``chroma``, with less color where no screen could show as much at that luma.
+    """The inverse of ``luma`` and ``chroma``; what no screen can show is paler, then brighter or darker.
 
-    Cutting off what is beyond 0..1 would change the hue, and the luma, which is what was fused.
+    Cutting off what is beyond 0..1 would change the hue, which tells how strong an activity is. So a color that has no
+    room at its luma loses up to half of its chroma first, and only then as much luma as it needs.
 
     Args:
         y: (...) float32 in 0..1.
-        cb_cr: (..., 2) float32.
+        cb_cr: (..., 2) float32, of colors in 0..1 or paler ones.
 
     Returns:
         (..., 3) float32 in 0..1, but for rounding.
     """
-    # Channel by channel and in place: on pixels of three values, or with fresh memory, each step takes twice as long.
-    red, blue = 2 * (1 - _RED) * cb_cr[..., 1], 2 * (1 - _BLUE) * cb_cr[..., 0]
-    green = (-_RED / _GREEN) * red
-    green -= (_BLUE / _GREEN) * blue
-    share, extreme = np.ones_like(y), np.empty_like(y)
-    # How far channels may rise above the luma, and fall below it; no chroma fits at any luma.
-    for room, sign, further in ((1 - y, 1, np.maximum), (y, -1, np.minimum)):
-        further(further(red, green, out=extreme), blue, out=extreme)
-        extreme *= sign
-        np.maximum(extreme, _LEAST_COLOR, out=extreme)
-        np.minimum(share, np.divide(room, extreme, out=extreme), out=share)
-    rgb = np.empty((*y.shape, 3), np.float32)
-    for channel, offset in enumerate((red, green, blue)):
-        offset *= share
-        np.add(y, offset, out=rgb[..., channel])
+    red = y + 2 * (1 - _RED) * cb_cr[..., 1]
+    blue = y + 2 * (1 - _BLUE) * cb_cr[..., 0]
+    green = (y - _RED * red - _BLUE * blue) / _GREEN
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    rgb = np.stack([red, green, blue], axis=-1, dtype=np.float32)
+    # Few do not fit, so that looking for them costs less than fitting all.
+    misfits = np.flatnonzero((highest > 1) | (lowest < 0))
+    colors, ends = rgb.reshape(-1, 3), (np.take(extreme, misfits) for extreme in (highest, lowest))
+    colors[misfits] = _fitting(np.take(y, misfits), colors[misfits], *ends)
     return rgb
+
+
+def _fitting(y: Array, rgb: Array, highest: Array, lowest: Array) -> Array:
+    """Colors (n, 3) beyond 0..1 with less chroma, and as near to their luma (n,) as the least of it leaves room.
+
+    Args:
+        y, rgb: luma and colors.
+        highest, lowest: the largest and the smallest channel of each, (n,).
+    """
+    above, below = np.maximum(highest - y, _NO_COLOR), np.maximum(y - lowest, _NO_COLOR)
+    share = np.clip(np.minimum((1 - y) / above, y / below), _LEAST_SHARE, 1)
+    shown = np.minimum(np.maximum(y, share * below), 1 - share * above)
+    fitting: Array = share[:, None] * rgb + (shown - share * y)[:, None]
+    return fitting
 
 
 def faded_chroma(reference: Array | None, moving: Array | None, gains: tuple[float, float]) -> Array | None:

@@ -21,6 +21,7 @@ from AMIFusionLib.evaluation.attacks import (
     keys,
     learned,
     report,
+    suite,
     templates,
     views,
 )
@@ -33,6 +34,7 @@ from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
+from AMIFusionLib.training.bundled_stages import bundled_stage
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters
 from scipy import ndimage
@@ -352,6 +354,15 @@ def test_results_of_another_model_are_not_taken_for_this_ones(tmp_path, seal, re
         bench = seal(random_parameters(seed), random_parameters(2), QUICK).bench
         runs.append(list(AttackSuite(bench, ["AMIF"], tmp_path / "out").run(["b"])))
     assert [[part.was_kept for part in parts] for parts in runs] == [[False] * 3] * 2
+
+
+def test_results_of_attackers_with_other_weights_are_not_taken_for_these_ones(tmp_path, monkeypatch, plain, readable):
+    runs = []
+    for stage in ("slices_25", "slices_25", "slices_26"):
+        monkeypatch.setattr(suite, "attackers_stage", lambda stage=stage: bundled_stage(stage))
+        runs.append({part.letter: part.was_kept for part in AttackSuite(plain.bench, ["AMIF"], tmp_path).run("bck")})
+    assert not any(runs[0].values()) and all(runs[1].values())
+    assert [letter for letter, was_kept in runs[2].items() if not was_kept] == ["c", "k"]
 
 
 def test_failures_are_said_loudly():

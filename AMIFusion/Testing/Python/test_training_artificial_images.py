@@ -120,14 +120,14 @@ def test_noise_between_curved_layers_costs_little():
 
 def test_layers_are_as_thin_as_skin_and_differ_between_sources(monkeypatch, artificial):
     monkeypatch.setattr(artificial_images, "_STEP_NOISE", 0.0)
-    distances, edges = artificial._shells()
+    distances, edges = artificial._layer_edges()
     first, second = artificial._layers(distances, edges)
-    widths = np.diff([artificial._shells()[1] for _shell in range(100)])
+    widths = np.diff([artificial._layer_edges()[1] for _pair in range(100)])
     assert 2 <= widths.min() < 2.5 and 14 < widths.max() <= 16
     assert first.shape == second.shape == distances.shape == (6, 1, 64, 64)
     assert float((first - second).abs().mean()) > 0.2
     for image in (first, second):
-        # Far from all edges a source is constant within a shell.
+        # Far from all edges a source is constant within a layer.
         outside = (distances < edges[0] - 6).expand_as(image)
         assert all(
             float(np.ptp(one[where])) < 1e-6 for one, where in zip(image.numpy(), outside.numpy()) if where.any()

@@ -52,6 +52,18 @@ def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, fa
         assert min(found) < 1.5 and 3 < max(found) <= 4.05
 
 
+def test_a_crop_that_is_enlarged_and_made_smaller_is_as_large_as_it_ends(monkeypatch, ramps):
+    sampler = CropSampler(ramps, 192, 8, np.random.default_rng(0), enlarged_share=1.0)
+    whole = np.array([sampler.draw().factors for _ in range(5)])
+    sampler = CropSampler(ramps, 192, 8, np.random.default_rng(0), enlarged_share=1.0, reduced_share=1.0)
+    reduced = [sampler.draw() for _ in range(5)]
+    sides = {crops.first.shape[-1] for crops in reduced}
+    assert sides == {96, 48} and whole.max() > 3
+    for crops in reduced:
+        assert min(crops.factors) >= 1 and max(crops.factors) <= 4.05 * crops.first.shape[-1] / 192
+    assert max(max(crops.factors) for crops in reduced) > 1.5
+
+
 def test_other_windows_cut_values_off_and_lift_air(monkeypatch):
     monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
     grays = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(1, 64, 64)

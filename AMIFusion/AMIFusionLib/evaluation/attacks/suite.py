@@ -19,6 +19,7 @@ from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.training.bundled_stages import attackers_stage
+from AMIFusionLib.training.configuration import LicensedWeights
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -35,13 +36,13 @@ from .scoring import Scorer
 from .templates import template_attempts
 from .views import mark_views
 
-FLOOR, VIEWS, FINETUNING = "free", "views", "k"
+FLOOR, VIEWS, CONDITIONING, FINETUNING = "free", "views", "c", "k"
 LICENSED, UNLICENSED = "Licensed result", "Unlicensed result"
 
 ATTACKS: dict[str, tuple[str, Callable[[Bench, Path], Iterable[Attempt]]]] = {
     "a": ("Wrong, near and random keys", lambda bench, _: key_attempts(bench)),
     "b": ("Patched checks", lambda bench, _: patch_attempts(bench)),
-    "c": ("Search over the conditioning input", lambda bench, _: conditioning_attempts(bench)),
+    CONDITIONING: ("Search over the conditioning input", lambda bench, _: conditioning_attempts(bench)),
     "d": ("Ablation of public tensors", lambda bench, _: ablation_attempts(bench)),
     "e": ("Template and blend inversion", lambda bench, _: template_attempts(bench)),
     "f": ("Averaging over outputs", lambda bench, _: averaging_attempts(bench)),
@@ -122,7 +123,7 @@ class AttackSuite:
         if letter == FINETUNING:
             return [
                 {"attack": letter, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
-                for start in head_starts(self._bench, self.trainings)
+                for start in head_starts(self._bench, self.trainings / _weights_fingerprint(self._bench))
             ]
         attempts = list(self._free() if letter == FLOOR else ATTACKS[letter][1](self._bench, self.trainings))
         self._draw(letter, attempts)
@@ -165,7 +166,9 @@ class AttackSuite:
         return again
 
     def _path(self, letter: str) -> Path:
-        return self._folder / "results" / self.fingerprint / f"{letter}.json"
+        aims_at_weights = letter in (CONDITIONING, FINETUNING)
+        name = f"{letter}-{_weights_fingerprint(self._bench)}" if aims_at_weights else letter
+        return self._folder / "results" / self.fingerprint / f"{name}.json"
 
     def _draw(self, letter: str, attempts: list[Attempt]) -> None:
         """A picture to judge attempts by: a row for each method, two slices of each pair type."""
@@ -210,19 +213,27 @@ def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
 
 
 def _public_fingerprint(bench: Bench) -> str:
-    """Names what attackers' trainings belong to: the public parameters, the pairs, the weights, how long each takes.
+    """Names what attackers' trainings belong to: the public parameters, the pairs, how long each takes.
 
     Other sealed parameters leave it as it is.
     """
-    weights = [dataclasses.asdict(attackers_stage().weights_of(kind)) for kind in bench.kinds]
     effort = bench.effort
     steps = [effort.removal_steps, effort.student_steps, *effort.finetuning_steps]
-    digest = hashlib.sha256(json.dumps([steps, weights]).encode())
+    digest = hashlib.sha256(json.dumps(steps).encode())
     for name, value in sorted(bench.model.public_parameters.items()):
         digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
     for pair in bench.training_pairs:
         digest.update(eight_bit(pair.first).tobytes() + eight_bit(pair.second).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _weights_fingerprint(bench: Bench) -> str:
+    """Names the weights of the objective that attackers aim at, by pair type; what a later version adds counts where it
+    is set."""
+    usual = dataclasses.asdict(LicensedWeights())
+    weights = [dataclasses.asdict(attackers_stage().weights_of(kind)) for kind in bench.kinds]
+    changed = [{name: value for name, value in each.items() if value != usual[name]} for each in weights]
+    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(value: object) -> object:
