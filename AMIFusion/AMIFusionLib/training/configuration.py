@@ -189,7 +189,7 @@ class TrainingConfiguration:
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:
             raise ValueError("'learning_rate' must be a number above 0")
-        for name in ("flat_weight", "step_weight", "alone_weight"):
+        for name in ("flat_weight", "step_weight", "layers_weight", "alone_weight"):
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ValueError(f"'{name}' must be a number of at least 0")
         for name in (
