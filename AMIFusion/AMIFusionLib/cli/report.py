@@ -88,14 +88,18 @@ class Report:
             raise
         except OSError as error:
             self._unsaid = error
-            # Python would try once more when it ends, and complain.
-            with suppress(OSError), open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            _give_up_standard_output()
 
 
 def say_on_error(text: str, color: str) -> None:
     """A sentence on standard error."""
     typer.secho(f"amifusion: {_writable(without_secrets(text), sys.stderr.encoding)}", err=True, fg=color)
+
+
+def _give_up_standard_output() -> None:
+    """Write to nowhere from now on: Python would try once more when it ends, and complain."""
+    with suppress(OSError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _writable(text: str, encoding: str | None) -> str:
@@ -109,15 +113,30 @@ class Commands(TyperGroup):
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """Read the arguments before the command's name."""
         is_json = "--json" in args
-        with _wrong_use_told(is_json):
+        with _wrong_use_told(is_json), _help_shown():
             context = super().make_context(info_name, args, parent, **extra)
         context.meta[_IS_JSON] = is_json
         return context
 
     def invoke(self, ctx: Any) -> Any:
         """Read the command's name and the rest, and run it."""
-        with _wrong_use_told(ctx.meta[_IS_JSON]):
+        with _wrong_use_told(ctx.meta[_IS_JSON]), _help_shown():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _help_shown() -> Iterator[None]:
+    """End with a sentence where help or the version cannot be written; commands tell what they cannot write."""
+    try:
+        yield
+    except OSError as error:
+        # A named file is none of the standard streams; who reads a broken pipe has had enough, and click ends quietly.
+        if error.filename is not None or isinstance(error, BrokenPipeError):
+            raise
+        _give_up_standard_output()
+        reason = error.strerror or type(error).__name__
+        say_on_error(f"standard output cannot be written ({reason}).", typer.colors.RED)
+        raise typer.Exit(FAILED) from None
 
 
 _IS_JSON = f"{__name__}.is_json"

@@ -205,3 +205,14 @@ def test_a_result_that_cannot_be_reported_is_told_in_one_sentence(tmp_path, long
     assert SimpleITK.ReadImage(str(tmp_path / "o.nrrd")).GetSize() == (24, 24, 150)
     (line,) = wrong.stderr.splitlines()
     assert wrong.returncode == 2 and "does not exist" in line, line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("fuse", "--help"), ("license", "issue", "--help")])
+def test_help_that_cannot_be_shown_ends_with_one_sentence(arguments):
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "amifusion: standard output cannot be written (No space left on device).\n"
