@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, wait
 from distributed import TimeoutError as DaskTimeoutError
 from distributed.system import MEMORY_LIMIT
+
+from AMIFusionLib.interruptions import unheard_by_children
 
 from .errors import ClusterError
 from .work import FAILED, Outcome, PairTask, fuse_pair
@@ -39,7 +41,7 @@ _LOOK_SECONDS = 1
 
 
 class _IgnoreInterrupts(WorkerPlugin):
-    """Control-C reaches all processes of a terminal; the main one ends the others in order."""
+    """On Windows: control-C reaches all processes of a terminal; the main one ends the others in order."""
 
     def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -63,20 +65,23 @@ def local_workers(workers: int) -> Iterator[Client]:
     page shows what they do.
     """
     pages: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-    with (
-        tempfile.TemporaryDirectory(prefix="amifusion-dask-", ignore_cleanup_errors=True) as scratch,
-        _quiet(),
-        dask.config.set(pages),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=MEMORY_LIMIT // workers, local_directory=scratch,
-            security=True, silence_logs=logging.CRITICAL,
-            scheduler_kwargs={
-                "allowed_failures": MOST_KILLED, "dashboard": False, "dashboard_address": "127.0.0.1:0"
-            },
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
-        client.register_plugin(_IgnoreInterrupts())
+    with ExitStack() as stack:
+        scratch = tempfile.TemporaryDirectory(prefix="amifusion-dask-", ignore_cleanup_errors=True)
+        for context in (_quiet(), dask.config.set(pages)):
+            stack.enter_context(context)
+        # A worker that is interrupted while it starts complains at length, and so does Dask.
+        with unheard_by_children():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1, memory_limit=MEMORY_LIMIT // workers,
+                    local_directory=stack.enter_context(scratch), security=True, silence_logs=logging.CRITICAL,
+                    scheduler_kwargs={
+                        "allowed_failures": MOST_KILLED, "dashboard": False, "dashboard_address": "127.0.0.1:0"
+                    },
+                )
+            )  # fmt: skip
+            client = stack.enter_context(Client(cluster))
+            client.register_plugin(_IgnoreInterrupts())
         yield client
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.interruptions import import_mrml
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene, write_transform
 from AMIFusionLib.whole_output import whole
 
 from .failures import explained
-from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import Destination, Moving, Overwrite, Reference, check_destination, check_sources, destination, read_pair

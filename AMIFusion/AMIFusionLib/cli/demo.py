@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.interruptions import import_mrml
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.paths import source_path
 from AMIFusionLib.volumes.scene import new_scene
 
 from .exit_codes import DONE
 from .failures import explained
-from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report
 from .volumes import Destination, check_destination, check_not_same, check_sources

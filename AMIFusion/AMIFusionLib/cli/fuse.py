@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from AMIFusionLib.interruptions import import_mrml
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import color_table, new_scene, read_transform, show_colors
 
 from .exit_codes import DONE, UNLICENSED
 from .failures import explained, wrong_use
-from .interruptions import import_mrml
 from .options import AsJson, existing_file, secret_file
 from .report import Report, progress_bar
 from .revocations import RevocationSource, known_revocations

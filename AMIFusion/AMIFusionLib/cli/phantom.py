@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from AMIFusionLib.interruptions import import_mrml
 from AMIFusionLib.native_output import quiet_files
 from AMIFusionLib.volumes.scene import new_scene
 
 from .failures import explained
-from .interruptions import import_mrml
 from .options import AsJson
 from .report import Report, progress_bar
 from .volumes import DICOM_SUFFIX, SUFFIXES, Format

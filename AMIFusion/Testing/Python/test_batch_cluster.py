@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psutil
 import pytest
 import SimpleITK
 from AMIFusionLib.authorization.license import inspect_license
@@ -318,6 +319,24 @@ def test_interrupted_batch_goes_on_later(scene, in_threads, tmp_path, studies, m
     resumed = json.loads(run(*arguments, *in_threads, expect=3).out)
     assert resumed["counts"]["failed"] == 0 and resumed["counts"]["not done"] == 0
     assert resumed["counts"]["kept"] >= len(done) and len(list(out.glob("*.nrrd"))) == 20
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_batch_stopped_while_its_workers_start_says_no_more(scene, tmp_path, studies, model_path, request_to_end):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "AMIFusionLib.cli", "batch", str(studies / "pairs.csv"), "--out", str(tmp_path / "out"),
+         "--model", str(model_path), "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    # The first that comes is not a worker, but keeps Python's account of what processes share.
+    while len(psutil.Process(process.pid).children()) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    os.killpg(process.pid, request_to_end)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and errors == "amifusion: stopped before it was done.\n"
+    assert os.listdir(tmp_path / "out") == [".batch"]
 
 
 def test_pair_that_kills_workers_is_given_up(two_workers, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 _REQUESTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -19,6 +20,26 @@ def import_mrml() -> None:
     """
     with held_back():
         import slicer  # noqa: F401
+
+
+@contextmanager
+def unheard_by_children() -> Iterator[None]:
+    """Let requests wait until the block is done, and keep control-C from threads and processes that begin in it.
+
+    Control-C reaches all processes of a terminal, also those that should end as their parent wants. Windows has no such
+    mask.
+    """
+    with held_back():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        # Python starts this process before the first other one, and lifts the mask thereby.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
