@@ -27,7 +27,7 @@ def unheard_by_children() -> Iterator[None]:
     """Let requests wait until the block is done, and keep control-C from threads and processes that begin in it.
 
     Control-C reaches all processes of a terminal, also those that should end as their parent wants. Windows has no such
-    mask.
+    mask. A block that hangs cannot be stopped but by killing the process: keep it to what ends by itself.
     """
     with held_back():
         if not hasattr(signal, "pthread_sigmask"):

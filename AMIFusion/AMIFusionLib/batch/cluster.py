@@ -41,7 +41,10 @@ _LOOK_SECONDS = 1
 
 
 class _IgnoreInterrupts(WorkerPlugin):
-    """On Windows: control-C reaches all processes of a terminal; the main one ends the others in order."""
+    """Control-C reaches all processes of a terminal; the main one ends the others in order.
+
+    Elsewhere than on Windows workers do not hear of it anyway, see ``unheard_by_children``.
+    """
 
     def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -65,16 +68,18 @@ def local_workers(workers: int) -> Iterator[Client]:
     page shows what they do.
     """
     pages: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-    with ExitStack() as stack:
-        scratch = tempfile.TemporaryDirectory(prefix="amifusion-dask-", ignore_cleanup_errors=True)
-        for context in (_quiet(), dask.config.set(pages)):
-            stack.enter_context(context)
+    with (
+        tempfile.TemporaryDirectory(prefix="amifusion-dask-", ignore_cleanup_errors=True) as scratch,
+        _quiet(),
+        dask.config.set(pages),
+        ExitStack() as stack,
+    ):
         # A worker that is interrupted while it starts complains at length, and so does Dask.
         with unheard_by_children():
             cluster = stack.enter_context(
                 LocalCluster(
                     n_workers=workers, threads_per_worker=1, memory_limit=MEMORY_LIMIT // workers,
-                    local_directory=stack.enter_context(scratch), security=True, silence_logs=logging.CRITICAL,
+                    local_directory=scratch, security=True, silence_logs=logging.CRITICAL,
                     scheduler_kwargs={
                         "allowed_failures": MOST_KILLED, "dashboard": False, "dashboard_address": "127.0.0.1:0"
                     },

@@ -135,7 +135,8 @@ def _help_shown() -> Iterator[None]:
             raise
         _give_up_standard_output()
         reason = error.strerror or type(error).__name__
-        say_on_error(f"standard output cannot be written ({reason}).", typer.colors.RED)
+        with suppress(OSError):
+            say_on_error(f"standard output cannot be written ({reason}).", typer.colors.RED)
         raise typer.Exit(FAILED) from None
 
 
