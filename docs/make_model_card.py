@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import MODEL_PATH
 from AMIFusionLib.evaluation.markdown import markdown_table, write_between_markers
@@ -78,7 +79,8 @@ def model_facts(data: Path) -> dict[str, object]:
     return {
         "Model": f"{model.description.model_id}, architecture {model.description.architecture}",
         "Hyper-parameters": ", ".join(f"{name} {value}" for name, value in model.description.hyperparameters.items()),
-        "Learned parameters": f"{sum(value.size for value in learned):,} in each of the two sets",
+        "Learned parameters": f"{sum(value.size for value in learned):,} in each of the two sets, of the public ones "
+        f"{sum(map(np.count_nonzero, learned)):,} other than 0",
         "SHA-256": model.sha256[:16],
         "File": f"{MODEL_PATH.stat().st_size / 1e6:.1f} MB",
         "Training cases": "; ".join(
@@ -95,7 +97,9 @@ def stage(name: str) -> dict[str, str]:
     return {
         "Stage": name,
         "Begun with": mean_of(BUNDLED_STAGES[name]),
-        "Learned": "sealed set" if settings.licensed else "public set",
+        "Learned": "sealed set"
+        if settings.licensed
+        else f"public set, {settings.public_channel_share:.0%} of the channels",
         "Steps": f"{int(log[-1]['step']):,} of {settings.steps:,}",
         "Batch": f"{settings.batch_size} crops of {settings.crop_size} x {settings.crop_size}",
         "Rate": f"{settings.learning_rate:g}",

@@ -57,17 +57,37 @@ BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "slices_24b": {"slices_22a": 1, "slices_22b": 1, "slices_23a": 1, "slices_23b": 1},
     "slices_25": {"slices_24a": 10, "slices_24b": 6, "slices_11a": 1, "slices_11b": 1},
     "slices_26": {"slices_25": 1},
+    "slices_27": {
+        "slices_25": 24,
+        "slices_26": 6,
+        "slices_24a": 10,
+        "slices_24b": 6,
+        "slices_11a": 1,
+        "slices_11b": 1,
+    },
+    "slices_28": {
+        "slices_27": 80,
+        "slices_25": 24,
+        "slices_26": 6,
+        "slices_24a": 10,
+        "slices_24b": 6,
+        "slices_11a": 1,
+        "slices_11b": 1,
+    },
+    "slices_29": {
+        "slices_28": 128,
+        "slices_27": 80,
+        "slices_25": 24,
+        "slices_26": 6,
+        "slices_24a": 10,
+        "slices_24b": 6,
+        "slices_11a": 1,
+        "slices_11b": 1,
+    },
 }
 """Each stage, in order, with the ones whose mean it begins with and the weight of each in it."""
 
-BUNDLED_MODEL: Mapping[str, int] = {
-    "slices_25": 24,
-    "slices_26": 6,
-    "slices_24a": 10,
-    "slices_24b": 6,
-    "slices_11a": 1,
-    "slices_11b": 1,
-}
+BUNDLED_MODEL: Mapping[str, int] = {"slices_29": 11, "slices_27": 3, "slices_28": 2}
 """The stages whose mean was sealed, and the weight of each in it."""
 
 _ATTACKERS_STAGE = "slices_25"

@@ -97,6 +97,8 @@ class TrainingConfiguration:
         licensed: whether the sealed values are trained; if not they stay as the run to start from has them.
         unlicensed_every: steps from one batch of unlicensed training to the next; 0 leaves the public values as the
             run to start from has them.
+        public_channel_share: share of the channels between the network's layers that the public values use where they
+            are trained; those of the others are 0, see ``confinement``. It must leave a whole number of each kind.
         enlarged_share: share of crops that show a part of a slice as a finer grid would have it, up to
             ``dataset.LARGEST_FACTOR`` times larger: what scanners and viewers make that interpolate.
         reduced_share: share of batches whose crops are made smaller by one of ``REDUCTIONS``: coarse slices,
@@ -130,6 +132,7 @@ class TrainingConfiguration:
     tampered_share: float = 0.15
     licensed: bool = True
     unlicensed_every: int = 2
+    public_channel_share: float = 1.0
     enlarged_share: float = 0.0
     reduced_share: float = 0.0
     log_gamma_range: float = LOG_GAMMA_RANGE
@@ -208,12 +211,27 @@ class TrainingConfiguration:
         sizes = _known(self.hyperparameters, None, "'hyperparameters'").values()
         if not all(type(value) is int and 0 < value <= _LARGEST_SIZE for value in sizes):
             raise ValueError(f"'hyperparameters' must be whole numbers above 0 and at most {_LARGEST_SIZE}")
+        self._check_public_channels()
         if self.reduced_share and self.crop_size < SMALLEST_CROP * max(REDUCTIONS):
             raise ValueError(f"'crop_size' must be at least {SMALLEST_CROP * max(REDUCTIONS)} to be reduced")
         if self.crop_size < 2 * self.hyperparameters.get("scale", 1):
             raise ValueError("'crop_size' must be at least twice the network's 'scale'")
         if "mark_size" not in self.hyperparameters or not all(isinstance(line, str) for line in self.mark):
             raise ValueError("'hyperparameters' must have a mark_size, and 'mark' must be lines of text or one picture")
+
+    def _check_public_channels(self) -> None:
+        share = self.public_channel_share
+        if not _is_number(share) or not 0 < share <= 1:
+            raise ValueError("'public_channel_share' must be a number above 0 and at most 1")
+        if share != 1 and not self.unlicensed_every:
+            raise ValueError(
+                "'public_channel_share' must be 1 where 'unlicensed_every' is 0: no public value is changed"
+            )
+        for name, size in self.hyperparameters.items():
+            kept = round(share * size)
+            # Rounding: 0.28 of 25 is 7.000000000000001.
+            if name.endswith("channels") and (not kept or abs(share * size - kept) > 1e-9 * size):
+                raise ValueError(f"'public_channel_share' must leave a whole number of the {size} {name}")
 
     def to_json(self) -> str:
         """The same as text that ``load`` reads."""

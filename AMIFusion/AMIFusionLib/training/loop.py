@@ -10,7 +10,7 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from AMIFusionLib.fusion.network import ARCHITECTURES, MARK_EXTENT, MARK_MINIMUM
 
 from .artificial_images import ArtificialImages
 from .configuration import TrainingConfiguration
+from .confinement import confine
 from .dataset import Crops, CropSampler, TrainingPair
 from .degradation import tampered_target, unlicensed_target
 from .mark import PICTURE_SUFFIXES, UNREADABLE_SUFFIXES, mark_from_picture, mark_from_text
@@ -107,8 +108,10 @@ class Trainer:
         self._start = None if start is None else _digest(start / PARAMETERS_NAME)
         if start is not None:
             self._begin_with(read_run(start))
+        if configuration.unlicensed_every:
+            confine(_learned(self._values["public"]), configuration.public_channel_share)
         self._mean = {name: value.detach().clone() for name, value in self._values["sealed"].items()}
-        trained = [value for values in self._values.values() for value in values.values() if value.requires_grad]
+        trained = [value for values in self._values.values() for value in _learned(values).values()]
         self._optimizer = torch.optim.Adam(trained, lr=configuration.learning_rate)
         self._step = 0
         self._unlicensed_term = math.nan
@@ -157,7 +160,7 @@ class Trainer:
                 raise self._diverged()
             unlicensed.backward()
         for values in self._values.values():
-            torch.nn.utils.clip_grad_norm_([value for value in values.values() if value.requires_grad], 1.0)
+            torch.nn.utils.clip_grad_norm_(_learned(values).values(), 1.0)
         self._optimizer.step()
         self._average()
         return {**terms, "unlicensed": self._unlicensed_term}
@@ -266,9 +269,8 @@ class Trainer:
         if not same or run.public.keys() != self._values["public"].keys():
             raise ValueError("The run to start from is of another network: architecture or hyper-parameters differ.")
         for which, values in (("public", run.public), ("sealed", run.sealed)):
-            for name, value in self._values[which].items():
-                if value.requires_grad:
-                    value.data.copy_(torch.from_numpy(values[name]))
+            for name, value in _learned(self._values[which]).items():
+                value.data.copy_(torch.from_numpy(values[name]))
         if not settings.unlicensed_every:
             self._values["public"]["mark"] = torch.from_numpy(run.public["mark"]).to(self._device)
 
@@ -350,6 +352,11 @@ class Trainer:
             temporary = path.with_name(path.name + ".part")
             temporary.write_text("".join([*head, *kept]), encoding="utf-8", newline="")
             os.replace(temporary, path)
+
+
+def _learned(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the mark and its reach into air, which are given."""
+    return {name: value for name, value in values.items() if value.requires_grad}
 
 
 def _digest(path: Path) -> str:

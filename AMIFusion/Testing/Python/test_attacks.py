@@ -2,8 +2,10 @@
 
 import csv
 import json
+import operator
 import re
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -33,8 +35,9 @@ from AMIFusionLib.evaluation.attacks.scoring import Scorer
 from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END
-from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
+from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork, ResidualNetwork, TwoScaleNetwork
 from AMIFusionLib.training.bundled_stages import bundled_stage
+from AMIFusionLib.training.confinement import confine
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters
 from scipy import ndimage
@@ -305,10 +308,65 @@ def test_head_start_of_public_values_that_are_nearly_there(tmp_path, seal):
     starts = list(finetuning.head_starts(seal(noisy, licensed, effort).bench, tmp_path))
     assert [(start.kind, start.steps) for start in starts] == [("ct-mri", 1)]
     assert starts[0].gain > 5 and len(set(starts[0].tuned)) == len(set(starts[0].scratch)) == 2
-    late = finetuning.HeadStart("ct-mri", 1000, (30.0, 29.0), (28.9, 27.9))
+    late = finetuning.HeadStart("ct-mri", 1000, (30.0, 29.0), (28.9, 27.9), 4e-3, 5e-4)
     assert starts[0].passes and not late.passes
     # What counts is the mean: two repeats far apart.
-    assert finetuning.HeadStart("ct-mri", 5000, (30.0, 29.0), (27.0, 30.1)).passes
+    assert finetuning.HeadStart("ct-mri", 5000, (30.0, 29.0), (27.0, 30.1), 4e-3, 5e-4).passes
+
+
+@pytest.mark.parametrize("architecture", [ResidualNetwork, TwoScaleNetwork])
+def test_idle_channels_of_public_values_may_begin_with_new_ones(architecture):
+    """A network with half of its channels at 0, in which those could never learn, is widened to the whole one."""
+    torch.manual_seed(3)
+    public, images = architecture(channels=16, blocks=1, mark_size=32), torch.rand(3, 1, 1, 32, 32)
+    confine({name: value for name, value in public.named_parameters() if value.requires_grad}, 0.5)
+    idle_rows, results = public.body[0].first.weight[8:], {}
+    for idle in get_args(finetuning.Idle):
+        network = architecture(channels=16, blocks=1, mark_size=32)
+        finetuning._begin_with(public, network, idle)
+        body = network.body[0].first.weight
+        assert torch.equal(body[:8, :8], public.body[0].first.weight[:8, :8]) and not idle_rows.any()
+        assert [bool(body[8:].all()), bool(body[:8, 8:].any())] == [idle != "kept", idle == "heard"]
+        network.train()
+        results[idle] = network(*images)
+        results[idle].square().mean().backward()
+        # Those who hear them at 0 learn to, and then they learn.
+        assert bool(body.grad[:8, 8:].any()) == (idle != "kept")
+    torch.testing.assert_close(results["kept"], public.train()(*images))
+    torch.testing.assert_close(results["unheard"], results["kept"])
+    assert not torch.allclose(results["heard"], results["kept"])
+
+
+def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path):
+    """Rates at each, how to begin with the public values up to the length that counts first."""
+    best = {50: (4e-3, False, "unheard"), 1000: (1.5e-3, True, "heard"), 5000: (5e-4, False, "kept")}
+    tried = []
+
+    def retrained(bench, folder, way, steps, repeat=0):
+        tried.append((steps, way, repeat))
+        return steps, way, repeat
+
+    def nearness(network, marked, parts):
+        steps, way, repeat = network
+        wanted = best[steps] if way.from_public else (best[steps][0], False, "kept")
+        right = sum(map(operator.eq, (way.rate, way.marked, way.idle), wanted))
+        return {"ct-mri": 20.0 + right + repeat, "pet-mri": 10.0 + right + repeat}
+
+    monkeypatch.setattr(finetuning, "_retrained", retrained)
+    monkeypatch.setattr(finetuning, "_nearness", nearness)
+    monkeypatch.setattr(finetuning, "_has_idle_channels", lambda public: True)
+    effort = SimpleNamespace(finetuning_steps=tuple(best), finetuning_repeats=3)
+    bench = SimpleNamespace(effort=effort, public=None, kinds=["ct-mri", "pet-mri"], tuning={}, reported={})
+    starts = list(finetuning.head_starts(bench, tmp_path))
+    assert [(start.kind, start.steps) for start in starts] == [(kind, steps) for steps in best for kind in bench.kinds]
+    found = {start.steps: (start.tuned_rate, start.tuned_marked, start.tuned_idle) for start in starts}
+    # The longest keeps how the one before begins.
+    assert found == {**best, 5000: (5e-4, True, "heard")}
+    assert all(start.scratch_rate == best[start.steps][0] and len(start.tuned) == 3 for start in starts)
+    assert {way.rate for steps, way, _ in tried if steps == 5000 and way.from_public} == set(finetuning.RATES)
+    assert {(way.marked, way.idle) for steps, way, _ in tried if steps == 5000 and way.from_public} == {(True, "heard")}
+    assert {way.idle for steps, way, _ in tried if steps == 1000 and way.from_public} == set(get_args(finetuning.Idle))
+    assert starts[0].tuned == (23.0, 24.0, 25.0) and starts[1].tuned == (13.0, 14.0, 15.0)
 
 
 @pytest.fixture
@@ -369,7 +427,8 @@ def test_failures_are_said_loudly():
     row = {"attack": "c", "method": "x", "kind": "ct-mri", "settings": {}, "psnr": 30.0, "corrected_psnr": 31.0,
            "ssim": 0.9, "visibility": 0.1, "readable": 0.0, "gain": 4.0, "corrected_gain": 5.0,
            "passes": False}  # fmt: skip
-    start = {"attack": "k", "kind": "ct-mri", "steps": 1000, "tuned": [30.5, 29.5], "scratch": [28.0], "gain": 2.0,
+    start = {"attack": "k", "kind": "ct-mri", "steps": 1000, "tuned": [30.5, 29.5], "tuned_rate": 5e-4,
+             "tuned_marked": True, "tuned_idle": "unheard", "scratch": [28.0], "scratch_rate": 4e-3, "gain": 2.0,
              "passes": False}  # fmt: skip
     setting = {"model": "m", "sha256": "0" * 64, "reported": {"ct-mri": 1}, "tuning": {"ct-mri": 1}, "words": ["AMIF"]}
     kept = {"c": [row, {**row, "method": "y", "gain": -3.0, "corrected_gain": -2.0, "passes": True}], "k": [start]}
@@ -377,7 +436,7 @@ def test_failures_are_said_loudly():
     text = report.markdown(setting, kept)
     assert "+5.0 dB (x, ct-mri) | **no** | **no** |" in text and "+2.0 dB (1000 steps, ct-mri) | **no**" in text
     assert "| c | y | 31.0 (-2.0), 0% | 0.90 | 0.10 | yes |" in text
-    assert "| 1,000 | ct-mri | 30.0 (29.5 to 30.5) | 28.0 (28.0 to 28.0) | +2.0 | **no** |" in text
+    assert "| 30.0 (29.5 to 30.5) | 0.0005, mark, new, unheard at first | 28.0 (28.0 to 28.0) | 0.004 | +2.0 |" in text
 
 
 def test_mistakes_get_a_sentence(tmp_path, plain, data_folder, readable):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import MODEL_PATH
 from AMIFusionLib.training.bundled_stages import BUNDLED_STAGES, bundled_stage, last_bundled_stage
+from AMIFusionLib.training.confinement import confine
 from AMIFusionLib.training.mark import mark_from_text
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -42,6 +44,19 @@ def test_the_commands_begin_with_what_is_there(program):
         assert folder not in made
         made.add(folder)
     assert set(BUNDLED_STAGES) | {"bundled"} <= made
+
+
+@pytest.mark.parametrize("name", ["evaluation.md", "security.md"])
+def test_the_figures_are_of_the_bundled_model(name):
+    assert f"SHA-256 `{read_model(MODEL_PATH).sha256[:16]}`" in (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_the_public_values_are_those_of_the_share_of_channels_that_their_stage_names():
+    values = {name: torch.ones(value.shape) for name, value in read_model(MODEL_PATH).public_parameters.items()}
+    learned = {name: value for name, value in values.items() if name not in ("mark", "air_gain")}
+    confine(learned, bundled_stage(next(iter(BUNDLED_STAGES))).public_channel_share)
+    for name, mask in learned.items():
+        np.testing.assert_array_equal(read_model(MODEL_PATH).public_parameters[name] != 0, mask.numpy() != 0)
 
 
 def test_the_bundled_model_is_of_the_last_stages_network_and_the_first_ones_mark():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.cli.__main__ import application
-from AMIFusionLib.fusion.network import build_network
+from AMIFusionLib.fusion.network import ARCHITECTURES, build_network
 from AMIFusionLib.training.averaging import average_runs
 from AMIFusionLib.training.configuration import LicensedWeights, TrainingConfiguration
 from AMIFusionLib.training.dataset import load_pairs
@@ -42,6 +42,43 @@ def test_sealed_values_may_be_left_as_they_are(tmp_path, data_folder):
     for name, value in before.sealed.items():
         np.testing.assert_array_equal(after.sealed[name], value)
     assert not np.array_equal(after.public["stem.weight"], before.public["stem.weight"])
+
+
+@pytest.mark.parametrize(
+    "architecture, whole, half",
+    [
+        ("amif-two-scale-1", {"channels": 8, "blocks": 2, "fine_channels": 6},
+         {"channels": 4, "blocks": 2, "fine_channels": 3}),
+        ("amif-residual-2", {"channels": 8, "blocks": 2, "scale": 4}, {"channels": 4, "blocks": 2, "scale": 4}),
+    ],
+)  # fmt: skip
+def test_public_values_may_be_those_of_a_smaller_network(tmp_path, data_folder, architecture, whole, half):
+    """What the unlicensed behavior does not need would serve whoever trains the public values on."""
+    size = {"mark_size": SMALL["hyperparameters"]["mark_size"]}
+    settings = {"architecture": architecture, "hyperparameters": {**whole, **size}, "steps": 3}
+    train(tmp_path / "run", data_folder, **settings, public_channel_share=0.5)
+    run = read_run(tmp_path / "run")
+    shapes = {name: value.shape for name, value in ARCHITECTURES[architecture](**half, **size).named_parameters()}
+    kept = {name: value[tuple(map(slice, shapes[name]))] for name, value in run.public.items()}
+    assert all(kept[name].all() and np.count_nonzero(run.public[name]) == kept[name].size for name in kept
+               if name not in ("mark", "air_gain"))  # fmt: skip
+    images = [torch.rand(1, 1, 48, 48) for _ in range(3)]
+    smaller, larger = (
+        build_network(architecture, half | size, kept),
+        build_network(architecture, whole | size, run.public),
+    )
+    torch.testing.assert_close(larger(*images), smaller(*images))
+    assert all(value.all() for name, value in run.sealed.items() if name not in ("mark", "air_gain"))
+    train(tmp_path / "dense", data_folder, **settings)
+    assert all(value.all() for name, value in read_run(tmp_path / "dense").public.items() if name != "mark")
+    # A run that begins with one of all channels, and is stopped and goes on, keeps to them too.
+    asked = TrainingConfiguration(**{**SMALL, **settings, "public_channel_share": 0.5})
+    for steps in (2, 4):
+        stage = dataclasses.replace(asked, steps=steps)
+        pairs = load_pairs(data_folder, "train")
+        list(Trainer(stage, pairs, tmp_path / "stage", start=tmp_path / "dense").run())
+    for name, value in read_run(tmp_path / "stage").public.items():
+        assert name in ("mark", "air_gain") or np.count_nonzero(value) == kept[name].size
 
 
 def test_the_mean_of_the_values_is_written_and_goes_on(monkeypatch, tmp_path, data_folder):

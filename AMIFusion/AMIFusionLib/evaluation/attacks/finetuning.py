@@ -6,9 +6,13 @@ gets there from the public parameters: the head start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -28,26 +32,38 @@ ALLOWED_HEAD_START = 1.0
 COUNTED_FROM = 1000
 """Steps from which the head start counts."""
 
-RATES = (5e-4, 1.5e-3, 4e-3)
+RATES = (1.5e-4, 5e-4, 1.5e-3, 4e-3)
 """Peak learning rates; each start is given the one that suits it best."""
 
-_MARK_SEARCHED_UP_TO, _RATE_SEARCHED_UP_TO = 200, 1000
-"""Steps up to which trainings are tried with the mark and without, and with every rate; longer ones take the best."""
+_BEGINNING_SEARCHED_UP_TO = COUNTED_FROM
+"""Steps up to which every beginning with the public values is tried; longer trainings begin in what was the best."""
+
+Idle = Literal["kept", "unheard", "heard"]
+"""What becomes of channels that the public values leave at 0, where they could never learn: they stay so, or get new
+values, which the other channels do not hear at first, so that the network does what it did (as networks are widened by
+T. Chen et al., "Net2Net: Accelerating learning via knowledge transfer", ICLR 2016), or hear from the first step on."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a training begins.
+    """What a training begins with, and how fast it learns.
 
     Attributes:
-        from_public: from the public values, or from new ones.
+        from_public: the public values, or new ones.
         rate: peak learning rate.
         marked: whether the network is given the mark, or a blank plane.
+        idle: what becomes of idle channels.
     """
 
     from_public: bool
     rate: float
-    marked: bool
+    marked: bool = False
+    idle: Idle = "kept"
+
+    def __str__(self) -> str:
+        """For file names."""
+        idle = "" if self.idle == "kept" else f"-{self.idle}"
+        return f"{'public' if self.from_public else 'scratch'}{'-marked' if self.marked else ''}{idle}"
 
 
 @dataclass(frozen=True)
@@ -61,12 +77,18 @@ class HeadStart:
         kind: pair type.
         steps: training steps.
         tuned, scratch: mean PSNR on slices of cases that neither was trained on, of each repeat.
+        tuned_rate, scratch_rate: the peak learning rates that suited them best.
+        tuned_marked, tuned_idle: how it was best to begin with the public values, see ``Way``.
     """
 
     kind: str
     steps: int
     tuned: tuple[float, ...]
     scratch: tuple[float, ...]
+    tuned_rate: float
+    scratch_rate: float
+    tuned_marked: bool = False
+    tuned_idle: Idle = "kept"
 
     @property
     def gain(self) -> float:
@@ -82,35 +104,55 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate, and whether the mark is given, are searched for on the shorter trainings, with the licensed
-    results' help, and kept for the longer ones. The best way is then repeated with other new values and batches.
+    The learning rate is searched for at every length, since long trainings want lower ones, and how to begin with the
+    public values at the shorter ones, one after the other. Licensed results help with both. The best way is then
+    repeated with other new values and batches.
 
     Args:
         bench: the model and its slices.
         folder: where the trainings are kept; they take hours, and go on from there.
     """
-    ways = {
-        True: [Way(True, rate, marked) for rate in RATES for marked in (False, True)],
-        False: [Way(False, rate, False) for rate in RATES],
-    }
+    idles: tuple[Idle, ...] = get_args(Idle) if _has_idle_channels(bench.public) else ("kept",)
+    best = {True: Way(True, RATES[0], idle=idles[-1]), False: Way(False, RATES[0])}
     for steps in bench.effort.finetuning_steps:
-        best = {}
-        for start, tried in ways.items():
-            networks = {way: _retrained(bench, folder, way, steps) for way in tried}
-            tuned = {way: _nearness(network, way.marked, bench.tuning) for way, network in networks.items()}
-            chosen = max(tuned, key=lambda way: np.mean(list(tuned[way].values())))
-            repeats = range(1, bench.effort.finetuning_repeats)
-            trained_so = [networks[chosen], *(_retrained(bench, folder, chosen, steps, each) for each in repeats)]
-            best[start] = [_nearness(network, chosen.marked, bench.reported) for network in trained_so]
-            ways[start] = [way for way in tried if _is_still_tried(way, chosen, steps)]
+        near = {}
+        for start, last in best.items():
+            way = _best_way(partial(_tuned_nearness, bench, folder, steps), last, steps, idles)
+            repeats = range(bench.effort.finetuning_repeats)
+            networks = (_retrained(bench, folder, way, steps, repeat) for repeat in repeats)
+            near[start] = [_nearness(network, way.marked, bench.reported) for network in networks]
+            best[start] = way
         for kind in bench.kinds:
-            yield HeadStart(kind, steps, *(tuple(each[kind] for each in best[start]) for start in (True, False)))
+            of_tuned, of_scratch = (tuple(each[kind] for each in near[start]) for start in (True, False))
+            tuned, scratch = best[True], best[False]
+            yield HeadStart(kind, steps, of_tuned, of_scratch, tuned.rate, scratch.rate, tuned.marked, tuned.idle)
 
 
-def _is_still_tried(way: Way, best: Way, steps: int) -> bool:
-    """Whether trainings longer than these steps try a way too."""
-    other_mark, other_rate = way.marked != best.marked, way.rate != best.rate
-    return not (other_mark and steps >= _MARK_SEARCHED_UP_TO or other_rate and steps >= _RATE_SEARCHED_UP_TO)
+def search_fingerprint() -> str:
+    """Names how is searched: the results of another search are others."""
+    search = [RATES, get_args(Idle), _BEGINNING_SEARCHED_UP_TO]
+    return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
+
+
+def _best_way(nearness: Callable[[Way], float], last: Way, steps: int, idles: tuple[Idle, ...]) -> Way:
+    """The way that comes nearest, searched from the best of shorter trainings."""
+    found: dict[Way, float] = {}
+
+    def best_of(*ways: Way) -> Way:
+        found.update({way: nearness(way) for way in ways if way not in found})
+        return max(ways, key=found.__getitem__)
+
+    way = best_of(*(replace(last, rate=rate) for rate in RATES))
+    if way.from_public and steps <= _BEGINNING_SEARCHED_UP_TO:
+        way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
+        way = best_of(*(replace(way, idle=idle) for idle in idles))
+    return way
+
+
+def _tuned_nearness(bench: Bench, folder: Path, steps: int, way: Way) -> float:
+    """On training cases, over all pair types."""
+    near = _nearness(_retrained(bench, folder, way, steps), way.marked, bench.tuning)
+    return float(np.mean(list(near.values())))
 
 
 def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0) -> AuthorizableFusionNetwork:
@@ -121,11 +163,7 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
     torch.manual_seed(2 + repeat)
     network, crops = bench.fresh_network(), Crops(bench)
     if way.from_public:
-        # The mark and the switches keep the values of a licensed run, which a fresh network has.
-        given = dict(bench.public.named_parameters())
-        for name, value in network.named_parameters():
-            if value.requires_grad:
-                value.data.copy_(given[name])
+        _begin_with(bench.public, network, way.idle)
     weights_of = attackers_stage().weights_of
 
     def loss(random: np.random.Generator) -> Tensor:
@@ -133,9 +171,27 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
         fused = network(batch.first, batch.second, batch.marks if way.marked else 0 * batch.marks)
         return licensed_objective(batch.first, batch.second, fused, [weights_of(kind) for kind in batch.kinds])[0]
 
-    name = f"{'public' if way.from_public else 'scratch'}{'-marked' if way.marked else ''}-{steps}-{way.rate:g}"
-    path = folder / f"finetuning-{name}{f'-repeat-{repeat}' if repeat else ''}.pt"
+    path = folder / f"finetuning-{way}-{steps}-{way.rate:g}{f'-repeat-{repeat}' if repeat else ''}.pt"
     return trained(network, steps, way.rate, loss, path, seed=steps + repeat)
+
+
+def _begin_with(public: AuthorizableFusionNetwork, network: AuthorizableFusionNetwork, idle: Idle) -> None:
+    """Give a new network the public values; idle channels may keep their new ones."""
+    given = dict(public.named_parameters())
+    for name, value in network.named_parameters():
+        # The mark and the switches keep the values of a licensed run, which a fresh network has.
+        if value.requires_grad:
+            new = {"kept": 0 * value.data, "unheard": value.data * _is_idle(given[name]), "heard": value.data}[idle]
+            value.data.copy_(torch.where(given[name] == 0, new, given[name]))
+
+
+def _is_idle(values: Tensor) -> Tensor:
+    """Which output channels of a layer have no value but 0, for broadcasting."""
+    return (values == 0).flatten(1).all(1).view(-1, *[1] * (values.ndim - 1)) if values.ndim > 1 else values == 0
+
+
+def _has_idle_channels(public: AuthorizableFusionNetwork) -> bool:
+    return any(bool(_is_idle(value).any()) for value in public.parameters() if value.ndim > 1)
 
 
 def _nearness(network: AuthorizableFusionNetwork, marked: bool, parts: Mapping[str, Slices]) -> dict[str, float]:

@@ -29,7 +29,7 @@ from .conditioning import conditioning_attempts
 from .distillation import distillation_attempts
 from .filling import filling_attempts
 from .filters import filter_attempts
-from .finetuning import head_starts
+from .finetuning import head_starts, search_fingerprint
 from .keys import key_attempts, patch_attempts
 from .removal import removal_attempts
 from .scoring import Scorer
@@ -168,6 +168,7 @@ class AttackSuite:
     def _path(self, letter: str) -> Path:
         aims_at_weights = letter in (CONDITIONING, FINETUNING)
         name = f"{letter}-{_weights_fingerprint(self._bench)}" if aims_at_weights else letter
+        name += f"-{search_fingerprint()}" if letter == FINETUNING else ""
         return self._folder / "results" / self.fingerprint / f"{name}.json"
 
     def _draw(self, letter: str, attempts: list[Attempt]) -> None:
