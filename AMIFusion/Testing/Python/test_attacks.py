@@ -28,7 +28,7 @@ from AMIFusionLib.evaluation.attacks import (
     views,
 )
 from AMIFusionLib.evaluation.attacks.averaging import averaging_attempts
-from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort
+from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort, run
 from AMIFusionLib.evaluation.attacks.conditioning import conditioning_attempts
 from AMIFusionLib.evaluation.attacks.filling import filling_attempts
 from AMIFusionLib.evaluation.attacks.scoring import Scorer
@@ -337,6 +337,16 @@ def test_idle_channels_of_public_values_may_begin_with_new_ones(architecture):
     assert not torch.allclose(results["heard"], results["kept"])
 
 
+def test_a_training_from_scratch_may_begin_with_the_average(monkeypatch, tmp_path, seal):
+    bench = seal(random_parameters(6), random_parameters(5)).bench
+    monkeypatch.setattr(finetuning, "trained", lambda network, *_, **__: network.eval())
+    slices = bench.tuning["ct-mri"]
+    for is_even in (False, True):
+        network = finetuning._retrained(bench, tmp_path, finetuning.Way(False, 4e-3, is_even=is_even), 9)
+        fused = run(network, slices.first, slices.second, 0 * slices.marks)
+        assert np.allclose(fused, (slices.first + slices.second) / 2, atol=1e-6) == is_even
+
+
 def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path):
     """Rates at each, how to begin with the public values up to the length that counts first."""
     best = {50: (4e-3, False, "unheard"), 1000: (1.5e-3, True, "heard"), 5000: (5e-4, False, "kept")}
@@ -350,6 +360,7 @@ def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path
         steps, way, repeat = network
         wanted = best[steps] if way.from_public else (best[steps][0], False, "kept")
         right = sum(map(operator.eq, (way.rate, way.marked, way.idle), wanted))
+        right -= not way.from_public and way.is_even == (steps > 50)
         return {"ct-mri": 20.0 + right + repeat, "pet-mri": 10.0 + right + repeat}
 
     monkeypatch.setattr(finetuning, "_retrained", retrained)
@@ -363,6 +374,8 @@ def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path
     # The longest keeps how the one before begins.
     assert found == {**best, 5000: (5e-4, True, "heard")}
     assert all(start.scratch_rate == best[start.steps][0] and len(start.tuned) == 3 for start in starts)
+    assert [start.scratch_even for start in starts] == [True, True, False, False, False, False]
+    assert {way.is_even for steps, way, _ in tried if steps == 1000 and not way.from_public} == {False, True}
     assert {way.rate for steps, way, _ in tried if steps == 5000 and way.from_public} == set(finetuning.RATES)
     assert {(way.marked, way.idle) for steps, way, _ in tried if steps == 5000 and way.from_public} == {(True, "heard")}
     assert {way.idle for steps, way, _ in tried if steps == 1000 and way.from_public} == set(get_args(finetuning.Idle))
@@ -428,15 +441,18 @@ def test_failures_are_said_loudly():
            "ssim": 0.9, "visibility": 0.1, "readable": 0.0, "gain": 4.0, "corrected_gain": 5.0,
            "passes": False}  # fmt: skip
     start = {"attack": "k", "kind": "ct-mri", "steps": 1000, "tuned": [30.5, 29.5], "tuned_rate": 5e-4,
-             "tuned_marked": True, "tuned_idle": "unheard", "scratch": [28.0], "scratch_rate": 4e-3, "gain": 2.0,
-             "passes": False}  # fmt: skip
+             "tuned_marked": True, "tuned_idle": "unheard", "scratch": [28.0], "scratch_rate": 4e-3,
+             "scratch_even": True, "gain": 2.0, "passes": False}  # fmt: skip
     setting = {"model": "m", "sha256": "0" * 64, "reported": {"ct-mri": 1}, "tuning": {"ct-mri": 1}, "words": ["AMIF"]}
     kept = {"c": [row, {**row, "method": "y", "gain": -3.0, "corrected_gain": -2.0, "passes": True}], "k": [start]}
     assert report.verdicts(kept) == {"c": {"ct-mri": False}, "k": {"ct-mri": False}}
     text = report.markdown(setting, kept)
     assert "+5.0 dB (x, ct-mri) | **no** | **no** |" in text and "+2.0 dB (1000 steps, ct-mri) | **no**" in text
     assert "| c | y | 31.0 (-2.0), 0% | 0.90 | 0.10 | yes |" in text
-    assert "| 30.0 (29.5 to 30.5) | 0.0005, mark, new, unheard at first | 28.0 (28.0 to 28.0) | 0.004 | +2.0 |" in text
+    assert (
+        "| 30.0 (29.5 to 30.5) | 0.0005, mark, new, unheard at first | 28.0 (28.0 to 28.0) | 0.004, average | +2.0 |"
+        in text
+    )
 
 
 def test_mistakes_get_a_sentence(tmp_path, plain, data_folder, readable):

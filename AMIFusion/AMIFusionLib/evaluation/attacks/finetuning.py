@@ -36,7 +36,7 @@ RATES = (1.5e-4, 5e-4, 1.5e-3, 4e-3)
 """Peak learning rates; each start is given the one that suits it best."""
 
 _BEGINNING_SEARCHED_UP_TO = COUNTED_FROM
-"""Steps up to which every beginning with the public values is tried; longer trainings begin in what was the best."""
+"""Steps up to which every beginning is tried; longer trainings begin in what was the best."""
 
 Idle = Literal["kept", "unheard", "heard"]
 """What becomes of channels that the public values leave at 0, where they could never learn: they stay so, or get new
@@ -52,18 +52,22 @@ class Way:
         from_public: the public values, or new ones.
         rate: peak learning rate.
         marked: whether the network is given the mark, or a blank plane.
-        idle: what becomes of idle channels.
+        idle: what becomes of idle channels of the public values.
+        is_even: whether new values give the sources' average at first, those of the last layer being 0, and not some
+            image by chance.
     """
 
     from_public: bool
     rate: float
     marked: bool = False
     idle: Idle = "kept"
+    is_even: bool = False
 
     def __str__(self) -> str:
         """For file names."""
         idle = "" if self.idle == "kept" else f"-{self.idle}"
-        return f"{'public' if self.from_public else 'scratch'}{'-marked' if self.marked else ''}{idle}"
+        start = f"{'public' if self.from_public else 'scratch'}{'-even' if self.is_even else ''}"
+        return f"{start}{'-marked' if self.marked else ''}{idle}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class HeadStart:
         steps: training steps.
         tuned, scratch: mean PSNR on slices of cases that neither was trained on, of each repeat.
         tuned_rate, scratch_rate: the peak learning rates that suited them best.
-        tuned_marked, tuned_idle: how it was best to begin with the public values, see ``Way``.
+        tuned_marked, tuned_idle, scratch_even: how it was best to begin, see ``Way``.
     """
 
     kind: str
@@ -89,6 +93,7 @@ class HeadStart:
     scratch_rate: float
     tuned_marked: bool = False
     tuned_idle: Idle = "kept"
+    scratch_even: bool = False
 
     @property
     def gain(self) -> float:
@@ -104,16 +109,16 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate is searched for at every length, since long trainings want lower ones, and how to begin with the
-    public values at the shorter ones, one after the other. Licensed results help with both. The best way is then
-    repeated with other new values and batches.
+    The learning rate is searched for at every length, since long trainings want lower ones, and how to begin at the
+    shorter ones, one after the other. Licensed results help with both. The best way is then repeated with other new
+    values and batches.
 
     Args:
         bench: the model and its slices.
         folder: where the trainings are kept; they take hours, and go on from there.
     """
     idles: tuple[Idle, ...] = get_args(Idle) if _has_idle_channels(bench.public) else ("kept",)
-    best = {True: Way(True, RATES[0], idle=idles[-1]), False: Way(False, RATES[0])}
+    best = {True: Way(True, RATES[0], idle=idles[-1]), False: Way(False, RATES[0], is_even=True)}
     for steps in bench.effort.finetuning_steps:
         near = {}
         for start, last in best.items():
@@ -125,12 +130,14 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
         for kind in bench.kinds:
             of_tuned, of_scratch = (tuple(each[kind] for each in near[start]) for start in (True, False))
             tuned, scratch = best[True], best[False]
-            yield HeadStart(kind, steps, of_tuned, of_scratch, tuned.rate, scratch.rate, tuned.marked, tuned.idle)
+            yield HeadStart(
+                kind, steps, of_tuned, of_scratch, tuned.rate, scratch.rate, tuned.marked, tuned.idle, scratch.is_even
+            )
 
 
 def search_fingerprint() -> str:
     """Names how is searched: the results of another search are others."""
-    search = [RATES, get_args(Idle), _BEGINNING_SEARCHED_UP_TO]
+    search = [RATES, get_args(Idle), "even", _BEGINNING_SEARCHED_UP_TO]
     return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
 
 
@@ -143,10 +150,12 @@ def _best_way(nearness: Callable[[Way], float], last: Way, steps: int, idles: tu
         return max(ways, key=found.__getitem__)
 
     way = best_of(*(replace(last, rate=rate) for rate in RATES))
-    if way.from_public and steps <= _BEGINNING_SEARCHED_UP_TO:
-        way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
-        way = best_of(*(replace(way, idle=idle) for idle in idles))
-    return way
+    if steps > _BEGINNING_SEARCHED_UP_TO:
+        return way
+    if not way.from_public:
+        return best_of(*(replace(way, is_even=is_even) for is_even in (True, False)))
+    way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
+    return best_of(*(replace(way, idle=idle) for idle in idles))
 
 
 def _tuned_nearness(bench: Bench, folder: Path, steps: int, way: Way) -> float:
@@ -164,6 +173,10 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
     network, crops = bench.fresh_network(), Crops(bench)
     if way.from_public:
         _begin_with(bench.public, network, way.idle)
+    if way.is_even:
+        for name, value in network.named_parameters():
+            if name.startswith("head."):
+                value.data.zero_()
     weights_of = attackers_stage().weights_of
 
     def loss(random: np.random.Generator) -> Tensor:

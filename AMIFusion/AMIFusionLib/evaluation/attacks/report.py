@@ -161,17 +161,19 @@ def _attacks(kept: Mapping[str, list[Row]]) -> str:
 def _finetuning(rows: Sequence[Row]) -> str:
     lines = [
         [f"{row['steps']:,}", row["kind"], _repeats(row["tuned"]), _beginning(row), _repeats(row["scratch"]),
-         f"{row['scratch_rate']:g}", f"{row['gain']:+.1f}", _yes(row["passes"])] for row in rows
+         f"{row['scratch_rate']:g}{', average' if row['scratch_even'] else ''}", f"{row['gain']:+.1f}",
+         _yes(row["passes"])] for row in rows
     ]  # fmt: skip
     head = ["Steps", "Pair", "from the public values, dB", "its rate, mark and idle channels", "from scratch, dB",
-            "its rate", "head start, dB", "withstood"]  # fmt: skip
+            "its rate and first image", "head start, dB", "withstood"]  # fmt: skip
     said = (
         "The same network trained for clean fusion, on the same crops in the same order; PSNR to licensed results: the "
         "mean of trainings with other new values and crops, in brackets the least and the most. The means decide. "
         f"Each start has the peak learning rate, of {', '.join(f'{rate:g}' for rate in RATES)}, with which a training "
         "of as many steps came nearest on training cases, over all pair types. From the public values the network is "
-        f"given the mark or none, and channels that they leave at 0 stay so, or get new values; up to {COUNTED_FROM:,} "
-        "steps what is best is searched for, and kept for longer trainings."
+        "given the mark or none, and channels that they leave at 0 stay so, or get new values; from scratch it gives "
+        f"the sources' average at first, or an image by chance. Up to {COUNTED_FROM:,} steps what is best is searched "
+        "for, and kept for longer trainings."
     )
     return f"### Fine-tuning (k)\n\n{said}\n\n{markdown_table(head, lines)}"
 
