@@ -1,17 +1,15 @@
 """The attacks: what they must find in a model that protects nothing, and what they must not in one that does."""
+# ruff: noqa: F811 (fixtures are imported by name)
 
 import csv
 import json
-import operator
 import re
-from types import SimpleNamespace
-from typing import get_args
 
 import numpy as np
 import pytest
 import SimpleITK
 import torch
-from AMIFusionLib.authorization.model_file import read_model, seal_model
+from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.cli.__main__ import application
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
@@ -19,7 +17,6 @@ from AMIFusionLib.evaluation.attacks import (
     ablation,
     attempt,
     filters,
-    finetuning,
     keys,
     learned,
     report,
@@ -28,26 +25,21 @@ from AMIFusionLib.evaluation.attacks import (
     views,
 )
 from AMIFusionLib.evaluation.attacks.averaging import averaging_attempts
-from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort, run
+from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort
 from AMIFusionLib.evaluation.attacks.conditioning import conditioning_attempts
 from AMIFusionLib.evaluation.attacks.filling import filling_attempts
 from AMIFusionLib.evaluation.attacks.scoring import Scorer
 from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END
-from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork, ResidualNetwork, TwoScaleNetwork
+from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.training.bundled_stages import bundled_stage
-from AMIFusionLib.training.confinement import confine
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters
 from scipy import ndimage
 from skimage import metrics
+from small_attacks import SIZE, SMALL, data_folder, seal  # noqa: F401 (fixtures)
 from typer.testing import CliRunner
-
-SIZE = 64
-SMALL = Effort(
-    reported=2, tuning=2, search_slices=1, search_steps=2, removal_steps=2, student_steps=2, finetuning_steps=(1, 2)
-)
 
 
 class SwitchableNetwork(torch.nn.Module):
@@ -67,46 +59,6 @@ class SwitchableNetwork(torch.nn.Module):
         stroke = ink * mark
         fused = (1 - stroke) * ((1 - haze) * clean + haze * dim) + 0.95 * stroke
         return fused if self.training else fused.clamp(0, 1)
-
-
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory):
-    """Two cases of disks, CT-like and MR-like."""
-    folder = tmp_path_factory.mktemp("data")
-    lines = ["pair,case,split,functional_or_ct,mri"]
-    for case, split in enumerate(("train", "validation")):
-        k, j, i = np.indices((4, SIZE, SIZE))
-        radius = np.hypot(j - 31.5, i - 31.5 + case)
-        noise = ndimage.gaussian_filter(np.random.default_rng(case).random((2, *k.shape)), (0, 0, 2, 2))
-        textures = 255 * (noise - noise.min()) / np.ptp(noise)
-        volumes = np.where(radius < 28 - k, textures, 0).astype(np.uint8)
-        names = [f"{case}_{name}.nrrd" for name in ("ct", "mr")]
-        for name, volume in zip(names, volumes):
-            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(volume), str(folder / name))
-        lines.append(f"ct-mri,{case},{split},{','.join(names)}")
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-@pytest.fixture
-def seal(tmp_path, publisher, describe, data_folder):
-    """Seals parameters and gives the model's file, a license for it and a bench."""
-    from datetime import datetime, timedelta, timezone
-
-    from AMIFusionLib.authorization.license import issue_license
-
-    def make(public, sealed, effort=SMALL, **description):
-        path = tmp_path / "model.amif"
-        described = describe(publisher, **description)
-        seal_model(path, described, public, sealed, publisher.model_key)
-        now = datetime.now(timezone.utc)
-        days = (now - timedelta(days=1), now + timedelta(days=9))
-        text = issue_license(described, publisher.model_key, publisher.signing_key, "Me", *days)
-        (tmp_path / "license.txt").write_text(text)
-        bench = Bench(read_model(path), text, data_folder, effort)
-        return SimpleNamespace(path=path, license=tmp_path / "license.txt", bench=bench)
-
-    return make
 
 
 @pytest.fixture
@@ -296,90 +248,6 @@ def test_attackers_trainings_outlive_a_change_of_what_is_sealed(tmp_path, seal):
         folders.append((suite.fingerprint, suite.trainings))
     assert len({fingerprint for fingerprint, _ in folders}) == 3
     assert folders[0][1] == folders[1][1] != folders[2][1]
-
-
-def test_head_start_of_public_values_that_are_nearly_there(tmp_path, seal):
-    """The licensed values in the clear but for a little noise: fine-tuning is done before it begins."""
-    licensed, random = random_parameters(5), np.random.default_rng(0)
-    noise = {name: 0.01 * random.standard_normal(value.shape) for name, value in licensed.items()}
-    noisy = {name: (value + noise[name]).astype(np.float32) for name, value in licensed.items()}
-    noisy["mark"] = mark_from_text(["AMIF"], 32)[None, None]
-    effort = Effort(reported=2, tuning=2, finetuning_steps=(1,), finetuning_repeats=2)
-    starts = list(finetuning.head_starts(seal(noisy, licensed, effort).bench, tmp_path))
-    assert [(start.kind, start.steps) for start in starts] == [("ct-mri", 1)]
-    assert starts[0].gain > 5 and len(set(starts[0].tuned)) == len(set(starts[0].scratch)) == 2
-    late = finetuning.HeadStart("ct-mri", 1000, (30.0, 29.0), (28.9, 27.9), 4e-3, 5e-4)
-    assert starts[0].passes and not late.passes
-    # What counts is the mean: two repeats far apart.
-    assert finetuning.HeadStart("ct-mri", 5000, (30.0, 29.0), (27.0, 30.1), 4e-3, 5e-4).passes
-
-
-@pytest.mark.parametrize("architecture", [ResidualNetwork, TwoScaleNetwork])
-def test_idle_channels_of_public_values_may_begin_with_new_ones(architecture):
-    """A network with half of its channels at 0, in which those could never learn, is widened to the whole one."""
-    torch.manual_seed(3)
-    public, images = architecture(channels=16, blocks=1, mark_size=32), torch.rand(3, 1, 1, 32, 32)
-    confine({name: value for name, value in public.named_parameters() if value.requires_grad}, 0.5)
-    idle_rows, results = public.body[0].first.weight[8:], {}
-    for idle in get_args(finetuning.Idle):
-        network = architecture(channels=16, blocks=1, mark_size=32)
-        finetuning._begin_with(public, network, idle)
-        body = network.body[0].first.weight
-        assert torch.equal(body[:8, :8], public.body[0].first.weight[:8, :8]) and not idle_rows.any()
-        assert [bool(body[8:].all()), bool(body[:8, 8:].any())] == [idle != "kept", idle == "heard"]
-        network.train()
-        results[idle] = network(*images)
-        results[idle].square().mean().backward()
-        # Those who hear them at 0 learn to, and then they learn.
-        assert bool(body.grad[:8, 8:].any()) == (idle != "kept")
-    torch.testing.assert_close(results["kept"], public.train()(*images))
-    torch.testing.assert_close(results["unheard"], results["kept"])
-    assert not torch.allclose(results["heard"], results["kept"])
-
-
-def test_a_training_from_scratch_may_begin_with_the_average(monkeypatch, tmp_path, seal):
-    bench = seal(random_parameters(6), random_parameters(5)).bench
-    monkeypatch.setattr(finetuning, "trained", lambda network, *_, **__: network.eval())
-    slices = bench.tuning["ct-mri"]
-    for is_even in (False, True):
-        network = finetuning._retrained(bench, tmp_path, finetuning.Way(False, 4e-3, is_even=is_even), 9)
-        fused = run(network, slices.first, slices.second, 0 * slices.marks)
-        assert np.allclose(fused, (slices.first + slices.second) / 2, atol=1e-6) == is_even
-
-
-def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path):
-    """Rates at each, how to begin with the public values up to the length that counts first."""
-    best = {50: (4e-3, False, "unheard"), 1000: (1.5e-3, True, "heard"), 5000: (5e-4, False, "kept")}
-    tried = []
-
-    def retrained(bench, folder, way, steps, repeat=0):
-        tried.append((steps, way, repeat))
-        return steps, way, repeat
-
-    def nearness(network, marked, parts):
-        steps, way, repeat = network
-        wanted = best[steps] if way.from_public else (best[steps][0], False, "kept")
-        right = sum(map(operator.eq, (way.rate, way.marked, way.idle), wanted))
-        right -= not way.from_public and way.is_even == (steps > 50)
-        return {"ct-mri": 20.0 + right + repeat, "pet-mri": 10.0 + right + repeat}
-
-    monkeypatch.setattr(finetuning, "_retrained", retrained)
-    monkeypatch.setattr(finetuning, "_nearness", nearness)
-    monkeypatch.setattr(finetuning, "_has_idle_channels", lambda public: True)
-    effort = SimpleNamespace(finetuning_steps=tuple(best), finetuning_repeats=3)
-    bench = SimpleNamespace(effort=effort, public=None, kinds=["ct-mri", "pet-mri"], tuning={}, reported={})
-    starts = list(finetuning.head_starts(bench, tmp_path))
-    assert [(start.kind, start.steps) for start in starts] == [(kind, steps) for steps in best for kind in bench.kinds]
-    found = {start.steps: (start.tuned_rate, start.tuned_marked, start.tuned_idle) for start in starts}
-    # The longest keeps how the one before begins.
-    assert found == {**best, 5000: (5e-4, True, "heard")}
-    assert all(start.scratch_rate == best[start.steps][0] and len(start.tuned) == 3 for start in starts)
-    assert [start.scratch_even for start in starts] == [True, True, False, False, False, False]
-    assert {way.is_even for steps, way, _ in tried if steps == 1000 and not way.from_public} == {False, True}
-    assert {way.rate for steps, way, _ in tried if steps == 5000 and way.from_public} == set(finetuning.RATES)
-    assert {(way.marked, way.idle) for steps, way, _ in tried if steps == 5000 and way.from_public} == {(True, "heard")}
-    assert {way.idle for steps, way, _ in tried if steps == 1000 and way.from_public} == set(get_args(finetuning.Idle))
-    assert starts[0].tuned == (23.0, 24.0, 25.0) and starts[1].tuned == (13.0, 14.0, 15.0)
 
 
 @pytest.fixture
