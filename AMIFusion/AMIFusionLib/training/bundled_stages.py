@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .configuration import TrainingConfiguration
 
+_TO_26 = {"slices_25": 24, "slices_26": 6, "slices_24a": 10, "slices_24b": 6, "slices_11a": 1, "slices_11b": 1}
+"""A mean that the last stages begin with, or with more of themselves in it."""
+
 BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "unlicensed": {},
     "crops": {"unlicensed": 1},
@@ -57,33 +60,9 @@ BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "slices_24b": {"slices_22a": 1, "slices_22b": 1, "slices_23a": 1, "slices_23b": 1},
     "slices_25": {"slices_24a": 10, "slices_24b": 6, "slices_11a": 1, "slices_11b": 1},
     "slices_26": {"slices_25": 1},
-    "slices_27": {
-        "slices_25": 24,
-        "slices_26": 6,
-        "slices_24a": 10,
-        "slices_24b": 6,
-        "slices_11a": 1,
-        "slices_11b": 1,
-    },
-    "slices_28": {
-        "slices_27": 80,
-        "slices_25": 24,
-        "slices_26": 6,
-        "slices_24a": 10,
-        "slices_24b": 6,
-        "slices_11a": 1,
-        "slices_11b": 1,
-    },
-    "slices_29": {
-        "slices_28": 128,
-        "slices_27": 80,
-        "slices_25": 24,
-        "slices_26": 6,
-        "slices_24a": 10,
-        "slices_24b": 6,
-        "slices_11a": 1,
-        "slices_11b": 1,
-    },
+    "slices_27": _TO_26,
+    "slices_28": {"slices_27": 80, **_TO_26},
+    "slices_29": {"slices_28": 128, "slices_27": 80, **_TO_26},
 }
 """Each stage, in order, with the ones whose mean it begins with and the weight of each in it."""
 
