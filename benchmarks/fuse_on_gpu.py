@@ -46,7 +46,7 @@ def half_precision(run: Callable[[], object], device: str) -> Callable[[], objec
 
 def network_call(device: str, batch: int) -> Callable[[], object]:
     """The network on a batch of slices that are on the device already."""
-    network = licensed_network().to(device)
+    network = licensed_network(device)
     images = torch.rand(2, batch, 1, SIZE, SIZE, device=device)
     mark = network.mark_field(SIZE, SIZE)
     return half_precision(partial(network, *images, mark), device)
@@ -63,7 +63,7 @@ def convolution_call(device: str, channels: int) -> Callable[[], object]:
 
 def engine_call(device: str) -> Callable[[], object]:
     """A volume from the computer's memory and back, as fusing one runs: step by step, transfers included."""
-    engine = FusionEngine(licensed_network(), device)
+    engine = FusionEngine(licensed_network(device), device)
     sources = [np.random.default_rng(0).random((SLICES, SIZE, SIZE), dtype=np.float32) for _ in range(2)]
     fused = np.empty_like(sources[0])
 

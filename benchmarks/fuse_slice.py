@@ -17,12 +17,14 @@ import cv2
 import torch
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.markdown import markdown_table
+from AMIFusionLib.fusion.engine import place
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from AMIFusionLib.volumes.intensity import IntensityWindow
 from measuring import licensed_network, machine, parser_of_rounds, ratio, take_turns, write_part
 
 NETWORK, YARDSTICK = "AMIFusion's network", "yardstick: one 3 x 3 convolution, 32 to 32 channels"
+IN_FLOAT32 = f"{NETWORK} in float32, as a CPU without units for bfloat16 runs it"
 CALLS = 3
 
 
@@ -34,8 +36,9 @@ def phantom_slices(size: int):
 
 
 def untrained(architecture: str) -> AuthorizableFusionNetwork:
-    """What an owner may train, in its usual size and laid out as ``build_network`` does it."""
-    return ARCHITECTURES[architecture]().requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    """What an owner may train, in its usual size, laid out and placed as fusing a volume does it."""
+    network = ARCHITECTURES[architecture]().requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return place(network, torch.device("cpu"))
 
 
 def candidates(size: int) -> dict[str, Callable[[], object]]:
@@ -46,6 +49,7 @@ def candidates(size: int) -> dict[str, Callable[[], object]]:
     convolution, features = torch.nn.Conv2d(32, 32, 3, padding=1), torch.rand(1, 32, size, size)
     return {
         NETWORK: torch.inference_mode()(partial(licensed_network(), first, second, mark)),
+        IN_FLOAT32: torch.inference_mode()(partial(licensed_network().float(), first, second, mark)),
         **{
             f"untrained network {name}": torch.inference_mode()(partial(untrained(name), first, second, mark))
             for name in ARCHITECTURES

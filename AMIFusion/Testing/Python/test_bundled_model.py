@@ -6,6 +6,7 @@ from AMIFusionLib.authorization.authorize import Authorization, authorize
 from AMIFusionLib.authorization.license import License, check_license
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
+from AMIFusionLib.fusion import engine
 from AMIFusionLib.fusion.network import build_network, mark_shift
 from AMIFusionLib.fusion_job import FusionJob
 from AMIFusionLib.phantom.modalities import MODALITIES, PhantomGrid
@@ -110,6 +111,21 @@ def test_every_slice_is_marked_without_and_clean_with_a_license(pair, bundled):
             # Less than in the slices: the content bends the strokes of each in its own way.
             assert correlation(cuts[0], cuts[1]) > 0.4
             assert abs(correlation(cuts[2], cuts[1])) < 0.3
+
+
+@pytest.mark.parametrize("is_licensed", [True, False])
+def test_lower_precision_is_not_seen(monkeypatch, pair, bundled, is_licensed):
+    """Whether this computer lowers it or not: the same on all, but slow where there is no unit for it."""
+    model, license_text = bundled
+    results = []
+    for is_faster in (False, True):
+        monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device, answer=is_faster: answer)
+        results.append(gray(FusionJob(*pair, model, authorize(model, license_text if is_licensed else None)).run()))
+    differences = np.abs(results[1] - results[0]) * 255
+    # A scalar result has 4095 values, so that any other rounding shows: the marked result fills its air, too.
+    assert 0 < differences.mean() < (0.02 if is_licensed else 0.1)
+    assert differences.max() < 3 and np.percentile(differences, 99.9) < 1.01
+    assert ((results[0] == 0) == (results[1] == 0)).mean() > 0.999
 
 
 def test_clean_result_is_black_where_both_sources_are(scene, phantom_volumes, bundled, add_volume):

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.fusion import engine as engine_module
-from AMIFusionLib.fusion.devices import DeviceUnavailableError, available_devices, describe_device, select_device
+from AMIFusionLib.fusion.devices import (
+    DeviceUnavailableError,
+    available_devices,
+    describe_device,
+    is_faster_in_bfloat16,
+    select_device,
+)
 from AMIFusionLib.fusion.engine import FusionEngine, SliceSizeError
-from AMIFusionLib.fusion.network import build_network, mark_shift
+from AMIFusionLib.fusion.network import TwoScaleNetwork, build_network, mark_shift
 from conftest import random_parameters
 
 HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
@@ -167,6 +173,35 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
     monkeypatch.setattr(engine, "_run_in_steps", broken)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         volumes.fuse(engine)
+
+
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_precision_is_lowered_where_that_is_faster_only(monkeypatch, is_faster):
+    asked = []
+    monkeypatch.setattr(engine_module, "is_faster_in_bfloat16", lambda device: asked.append(device) or is_faster)
+    network = TwoScaleNetwork(channels=4, blocks=1, fine_channels=4, mark_size=32).eval()
+    engine, volumes = FusionEngine(network, "cpu"), Volumes((2, 16, 24))
+    volumes.fuse(engine)
+    assert asked == [torch.device("cpu")] and np.isfinite(volumes.result).all()
+    lowered = {name.split(".")[0] for name, value in network.named_parameters() if value.dtype == torch.bfloat16}
+    assert lowered == ({"down", "body", "up"} if is_faster else set())
+
+
+@pytest.mark.parametrize(
+    ("told", "device", "is_faster"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, "cpu", True),
+        ({"amx_bf16": True, "avx512_bf16": True}, "cuda:0", False),
+        ({"amx_bf16": False, "avx512_bf16": True}, "cpu", False),
+        ({"bf16": True}, "cpu", False),
+        (None, "cpu", False),
+    ],
+)
+def test_only_processors_with_matrix_units_are_faster_in_bfloat16(monkeypatch, told, device, is_faster):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    if told is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert is_faster_in_bfloat16(torch.device(device)) is is_faster
 
 
 def test_devices_are_described_for_people(monkeypatch):

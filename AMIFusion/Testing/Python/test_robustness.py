@@ -13,6 +13,7 @@ from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES, maximum
+from AMIFusionLib.fusion.engine import place
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import PhantomGrid
@@ -42,9 +43,10 @@ def licensed():
 
 @pytest.fixture(scope="session")
 def fuse(licensed):
-    """The bundled model's licensed fusion of two (rows, columns) images in 0..1."""
+    """The bundled model's licensed fusion of two (rows, columns) images in 0..1, as this computer's CPU makes it."""
     description = licensed[0].description
     network = build_network(description.architecture, description.hyperparameters, licensed[1].parameters)
+    place(network, torch.device("cpu"))
 
     def fused(first, second):
         images = (np.ascontiguousarray(image, dtype=np.float32) for image in (first, second))
