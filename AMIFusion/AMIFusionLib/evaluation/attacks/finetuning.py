@@ -35,9 +35,6 @@ COUNTED_FROM = 1000
 RATES = (1.5e-4, 5e-4, 1.5e-3, 4e-3)
 """Peak learning rates; each start is given the one that suits it best."""
 
-_BEGINNING_SEARCHED_UP_TO = COUNTED_FROM
-"""Steps up to which every beginning is tried; longer trainings begin in what was the best."""
-
 Idle = Literal["kept", "unheard", "heard"]
 """What becomes of channels that the public values leave at 0, where they could never learn: they stay so, or get new
 values, which the other channels do not hear at first, so that the network does what it did (as networks are widened by
@@ -109,9 +106,9 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate is searched for at every length, since long trainings want lower ones, and how to begin at the
-    shorter ones, one after the other. Licensed results help with both. The best way is then repeated with other new
-    values and batches.
+    The learning rate and how to begin are searched for at every length, one after the other: long trainings want lower
+    rates, and what is ahead after 1,000 steps can be behind after 5,000. Licensed results help with both. The best way
+    is then repeated with other new values and batches.
 
     Args:
         bench: the model and its slices.
@@ -122,7 +119,7 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     for steps in bench.effort.finetuning_steps:
         near = {}
         for start, last in best.items():
-            way = _best_way(partial(_tuned_nearness, bench, folder, steps), last, steps, idles)
+            way = _best_way(partial(_tuned_nearness, bench, folder, steps), last, idles)
             repeats = range(bench.effort.finetuning_repeats)
             networks = (_retrained(bench, folder, way, steps, repeat) for repeat in repeats)
             near[start] = [_nearness(network, way.marked, bench.reported) for network in networks]
@@ -137,11 +134,11 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
 
 def search_fingerprint() -> str:
     """Names how is searched: the results of another search are others."""
-    search = [RATES, get_args(Idle), "even", _BEGINNING_SEARCHED_UP_TO]
+    search = [RATES, get_args(Idle), "even", "at every length"]
     return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
 
 
-def _best_way(nearness: Callable[[Way], float], last: Way, steps: int, idles: tuple[Idle, ...]) -> Way:
+def _best_way(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...]) -> Way:
     """The way that comes nearest, searched from the best of shorter trainings."""
     found: dict[Way, float] = {}
 
@@ -150,8 +147,6 @@ def _best_way(nearness: Callable[[Way], float], last: Way, steps: int, idles: tu
         return max(ways, key=found.__getitem__)
 
     way = best_of(*(replace(last, rate=rate) for rate in RATES))
-    if steps > _BEGINNING_SEARCHED_UP_TO:
-        return way
     if not way.from_public:
         return best_of(*(replace(way, is_even=is_even) for is_even in (True, False)))
     way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
