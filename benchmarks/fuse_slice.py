@@ -17,15 +17,21 @@ import cv2
 import torch
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES
 from AMIFusionLib.evaluation.markdown import markdown_table
-from AMIFusionLib.fusion.engine import place
+from AMIFusionLib.fusion.devices import is_faster_in_bfloat16
+from AMIFusionLib.fusion.engine import prepare
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.phantom.head import HeadModel, PhantomGrid
 from AMIFusionLib.volumes.intensity import IntensityWindow
 from measuring import licensed_network, machine, parser_of_rounds, ratio, take_turns, write_part
 
 NETWORK, YARDSTICK = "AMIFusion's network", "yardstick: one 3 x 3 convolution, 32 to 32 channels"
-IN_FLOAT32 = f"{NETWORK} in float32, as a CPU without units for bfloat16 runs it"
+IN_FLOAT32 = f"{NETWORK} in float32"
 CALLS = 3
+PRECISION = {
+    True: "This CPU has units for bfloat16: networks of `amif-two-scale-1` use them for their coarse layers.",
+    False: "This CPU has no units for bfloat16: all networks are in float32.",
+}
+"""What the table says of it."""
 
 
 def phantom_slices(size: int):
@@ -38,7 +44,7 @@ def phantom_slices(size: int):
 def untrained(architecture: str) -> AuthorizableFusionNetwork:
     """What an owner may train, in its usual size, laid out and placed as fusing a volume does it."""
     network = ARCHITECTURES[architecture]().requires_grad_(False).eval().to(memory_format=torch.channels_last)
-    return place(network, torch.device("cpu"))
+    return prepare(network, torch.device("cpu"))
 
 
 def candidates(size: int) -> dict[str, Callable[[], object]]:
@@ -69,7 +75,8 @@ def report(seconds: dict[str, list[float]], size: int, threads: int) -> str:
     return "\n\n".join(
         [
             f"One slice of {size} x {size} on {machine(threads)}; medians of {rounds} rounds in which the candidates "
-            f"take turns, {CALLS} calls each. Ratios are formed in each round; in brackets the middle half of them.",
+            f"take turns, {CALLS} calls each. Ratios are formed in each round; in brackets the middle half of them. "
+            f"{PRECISION[is_faster_in_bfloat16(torch.device('cpu'))]}",
             markdown_table(["", "ms", "over the yardstick"], rows),
         ]
     )

@@ -19,7 +19,7 @@ import torch
 from AMIFusionLib.authorization.authorize import Authorization, authorize
 from AMIFusionLib.authorization.model_file import SealedModel, read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
-from AMIFusionLib.fusion.engine import place
+from AMIFusionLib.fusion.engine import prepare
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork, build_network
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -61,11 +61,11 @@ def licensed_model() -> tuple[SealedModel, Authorization]:
 
 
 def licensed_network(device: str = "cpu") -> AuthorizableFusionNetwork:
-    """The network that makes the bundled model's clean results, placed on a device as the engine does it."""
+    """The network that makes the bundled model's clean results, prepared for a device as the engine does it."""
     sealed, authorization = licensed_model()
     description = sealed.description
     network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
-    return place(network, torch.device(device))
+    return prepare(network, torch.device(device))
 
 
 def take_turns(candidates: dict[str, Callable[[], object]], rounds: int, calls: int = 1) -> dict[str, list[float]]:

@@ -53,12 +53,16 @@ def select_device(name: str = AUTOMATIC) -> torch.device:
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Whether a CPU has units that multiply matrices of bfloat16 (Intel's AMX), several times as fast as of float32.
+    """Whether a CPU multiplies matrices of bfloat16 in units made for it (Intel's AMX), much faster than float32.
 
-    AVX-512's instructions for bfloat16 make the network slower. Older versions of PyTorch do not tell.
+    AVX-512's instructions for bfloat16 alone make the network slower. Older versions of PyTorch cannot be asked, and
+    count as no.
     """
-    tell = getattr(torch.cpu, "get_capabilities", None)
-    return device.type == "cpu" and tell is not None and bool(tell().get("amx_bf16", False))
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    if device.type != "cpu" or ask is None or not ask().get("amx_bf16", False):
+        return False
+    # What the processor has, an older Linux may not let a process use.
+    return bool(getattr(torch.cpu, "_init_amx", lambda: True)())
 
 
 def free_memory(device: torch.device) -> int | None:

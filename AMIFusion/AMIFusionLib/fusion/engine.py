@@ -54,8 +54,8 @@ def check_slice_size(height: int, width: int) -> None:
         )
 
 
-def place(network: AuthorizableFusionNetwork, device: torch.device) -> AuthorizableFusionNetwork:
-    """Move a network to a device, and let it compute there as is fastest.
+def prepare(network: AuthorizableFusionNetwork, device: torch.device) -> AuthorizableFusionNetwork:
+    """Move a network to a device, and lower its precision if it is faster for that there.
 
     Args:
         network: in evaluation mode; changed itself.
@@ -74,13 +74,12 @@ class FusionEngine:
     """Fuses slices with one network on one device.
 
     On the CPU every slice goes through the network alone, which costs nothing there and makes the result independent
-    of how many slices a step takes. A CPU that has units for bfloat16 uses them where the network allows it: single
-    voxels can then differ by two gray levels in 255 from another computer's, and by far less on average. On a GPU a
-    step is one batch, and its libraries may round another way in batches of another size: results can then differ by a
-    gray level in 4095.
+    of how many slices a step takes. A CPU with units for bfloat16 uses them where the network has layers for
+    that; single voxels are then up to two gray levels in 255 from what another CPU gives. On a GPU a step is one batch,
+    and its libraries may round another way in batches of another size: results can then differ by a gray level in 4095.
 
     Args:
-        network: in evaluation mode; moved to the device, see ``place``.
+        network: in evaluation mode; moved to the device, see ``prepare``.
         device: "auto" or a name of ``devices.available_devices``.
         step_seconds: how long a step should take.
 
@@ -98,7 +97,7 @@ class FusionEngine:
         self._seconds_per_slice: float | None = None
         self._clock = _Clock()
         self._is_marked = bool(network.mark.any())
-        self._recovering(lambda: place(self._network, self.device))
+        self._recovering(lambda: prepare(self._network, self.device))
 
     def fuse(
         self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
@@ -154,7 +153,7 @@ class FusionEngine:
         """The mark in each slice of a step, (n, 1, h, w)."""
         with torch.inference_mode():
             if not self._is_marked:
-                # A licensed network's: sampling nothing would take a twentieth of the network's own time.
+                # A licensed network's: sampling nothing for each slice would take some hundredths of its time.
                 return self._network.mark.new_zeros(1, 1, 1, 1).expand(len(shifts), 1, *size)
             # One by one: a slice's mark must not depend on which others are made beside it.
             return torch.cat([self._network.mark_field(*size, pixel_spacing, shift) for shift in shifts])
@@ -180,7 +179,8 @@ class FusionEngine:
 
     def _run_in_steps(self, done: int, first: Tensor, second: Tensor, marks: Tensor) -> Generator[int, None, Tensor]:
         """One slice on the CPU, with a pause wherever it has taken a step's time."""
-        steps = self._network.forward_steps(first, second, marks)
+        # The marks may have been made on a GPU that had no room for the rest.
+        steps = self._network.forward_steps(first, second, marks.to(first.device))
         while True:
             # Not across the pauses, in which others work.
             with torch.inference_mode():
@@ -215,7 +215,7 @@ class FusionEngine:
             self._largest_batch //= 2
         else:
             self.device = torch.device("cpu")
-            place(self._network, self.device)
+            prepare(self._network, self.device)
         # Frames of the failed run hold its tensors until the error is gone.
         error.__traceback__ = None
         if torch.cuda.is_available():

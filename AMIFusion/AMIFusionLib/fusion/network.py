@@ -78,9 +78,9 @@ class AuthorizableFusionNetwork(nn.Module, ABC):
                 return fused
 
     def lower_precision(self) -> None:
-        """Compute in bfloat16 from now on where an architecture allows it: in a layer or more, or in none, as here.
+        """Compute some layers in bfloat16 from now on, for processors that are much faster in it; here in none.
 
-        For processors that are much faster in it. A result's values change by what nobody sees.
+        There is no way back: the parameters themselves are rounded.
         """
 
     @abstractmethod
@@ -344,7 +344,7 @@ def _stacked(first: Tensor, second: Tensor, mark: Tensor, multiple: int) -> Tens
 
 
 def _in_precision_of(layer: nn.Conv2d, features: Tensor) -> Tensor:
-    """Features as a layer takes them whose precision was lowered; others are automatic mixed precision's business."""
+    """Features in bfloat16 for a layer that was lowered to it, else as they are: autocast converts them itself."""
     return features.to(layer.weight.dtype) if layer.weight.dtype == torch.bfloat16 else features
 
 

@@ -8,7 +8,7 @@ from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.fusion import engine
 from AMIFusionLib.fusion.network import build_network, mark_shift
-from AMIFusionLib.fusion_job import FusionJob
+from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.modalities import MODALITIES, PhantomGrid
 from AMIFusionLib.phantom.nodes import add_phantom_volume
 from AMIFusionLib.volumes.color import luma
@@ -115,20 +115,27 @@ def test_every_slice_is_marked_without_and_clean_with_a_license(pair, bundled):
 
 @pytest.mark.parametrize("is_licensed", [True, False])
 def test_lower_precision_is_not_seen(monkeypatch, pair, bundled, is_licensed):
-    """Whether this computer lowers it or not: the same on all, but slow where there is no unit for it."""
+    """Both are forced, so that every computer tests the same; it takes long without units for bfloat16."""
+    import slicer
+
     model, license_text = bundled
-    results = []
+    authorization, options = authorize(model, license_text if is_licensed else None), FusionOptions(device="cpu")
+    nodes = []
     for is_faster in (False, True):
         monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device, answer=is_faster: answer)
-        results.append(gray(FusionJob(*pair, model, authorize(model, license_text if is_licensed else None)).run()))
-    differences = np.abs(results[1] - results[0]) * 255
-    # A scalar result has 4095 values, so that any other rounding shows: the marked result fills its air, too.
-    assert 0 < differences.mean() < (0.02 if is_licensed else 0.1)
-    assert differences.max() < 3 and np.percentile(differences, 99.9) < 1.01
-    assert ((results[0] == 0) == (results[1] == 0)).mean() > 0.999
+        nodes.append(FusionJob(*pair, model, authorization, options).run())
+    differences = np.abs(np.subtract(*(gray(node) for node in nodes))) * 255
+    # What the FAQ says, but where other processors may round another way; the marked result fills its air, too.
+    assert 0 < differences.mean() < (0.01 if is_licensed else 0.1)
+    assert differences.max() < 3 and np.percentile(differences, 99.9) < 1.001
+    values = [slicer.util.arrayFromVolume(node).astype(int) for node in nodes]
+    if values[0].ndim == 4:
+        assert np.abs(values[1] - values[0]).max() <= 12
 
 
-def test_clean_result_is_black_where_both_sources_are(scene, phantom_volumes, bundled, add_volume):
+@pytest.mark.parametrize("is_faster", [False, True])
+def test_clean_result_is_black_where_both_sources_are(monkeypatch, scene, bundled, add_volume, is_faster):
+    monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device: is_faster)
     model, license_text = bundled
     generator = np.random.default_rng(0)
     arrays = [np.zeros((3, 64, 64), np.int16) for _ in range(2)]

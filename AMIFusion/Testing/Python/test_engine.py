@@ -175,32 +175,90 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch):
         volumes.fuse(engine)
 
 
+def small_two_scale_network():
+    """A network that has layers for bfloat16."""
+    return TwoScaleNetwork(channels=4, blocks=1, fine_channels=4, mark_size=32).eval()
+
+
+def lowered_layers(network):
+    """Names of the layers in bfloat16."""
+    return {name.split(".")[0] for name, value in network.named_parameters() if value.dtype == torch.bfloat16}
+
+
 @pytest.mark.parametrize("is_faster", [True, False])
 def test_precision_is_lowered_where_that_is_faster_only(monkeypatch, is_faster):
     asked = []
     monkeypatch.setattr(engine_module, "is_faster_in_bfloat16", lambda device: asked.append(device) or is_faster)
-    network = TwoScaleNetwork(channels=4, blocks=1, fine_channels=4, mark_size=32).eval()
-    engine, volumes = FusionEngine(network, "cpu"), Volumes((2, 16, 24))
-    volumes.fuse(engine)
+    network, volumes = small_two_scale_network(), Volumes((2, 16, 24))
+    volumes.fuse(FusionEngine(network, "cpu"))
     assert asked == [torch.device("cpu")] and np.isfinite(volumes.result).all()
-    lowered = {name.split(".")[0] for name, value in network.named_parameters() if value.dtype == torch.bfloat16}
-    assert lowered == ({"down", "body", "up"} if is_faster else set())
+    assert lowered_layers(network) == ({"down", "body", "up"} if is_faster else set())
+
+
+def test_precision_is_lowered_when_the_cpu_takes_over_from_a_gpu(monkeypatch):
+    monkeypatch.setattr(engine_module, "is_faster_in_bfloat16", lambda device: device.type == "cpu" and moved)
+    network, volumes, moved = small_two_scale_network(), Volumes((5, 16, 24)), []
+    engine = FusionEngine(network, "cpu", step_seconds=1e9)
+    assert not lowered_layers(network)
+    moved.append(True)
+    CrampedGpu(monkeypatch, engine, capacity=0)
+    volumes.fuse(engine)
+    assert lowered_layers(network) == {"down", "body", "up"} and np.isfinite(volumes.result).all()
+
+
+class OnTheGpu:
+    """Marks on a stand-in for a GPU: of use on the CPU only after they were moved there."""
+
+    def __init__(self, marks):
+        self._marks = marks
+
+    def __getitem__(self, index):
+        return OnTheGpu(self._marks[index])
+
+    def to(self, device):
+        """Moved."""
+        assert device == torch.device("cpu")
+        return self._marks
+
+
+def test_a_step_that_leaves_the_gpu_takes_its_marks_along(monkeypatch):
+    """The first of several slices finds that there is no room; the others go on with the CPU."""
+    expected, volumes = Volumes(), Volumes()
+    expected.fuse(FusionEngine(new_network(), "cpu"))
+    engine = FusionEngine(new_network(), "cpu", step_seconds=1e9)
+    make = engine._marks
+    monkeypatch.setattr(engine, "_marks", lambda *arguments: OnTheGpu(make(*arguments)))
+    monkeypatch.setattr(engine, "_slices_in_a_step", lambda: 8)
+    gpu = CrampedGpu(monkeypatch, engine, capacity=0)
+    volumes.fuse(engine)
+    assert gpu.batches[-1] == ("cpu", 1) and volumes.writes == [8, 8, 7]
+    np.testing.assert_allclose(volumes.result, expected.result, atol=1e-6)
+
+
+def test_a_blank_mark_is_not_sampled(monkeypatch):
+    network, volumes = small_two_scale_network(), Volumes((3, 16, 24))
+    monkeypatch.setattr(network, "mark_field", lambda *_: pytest.fail("sampled"))
+    volumes.fuse(FusionEngine(network, "cpu"))
+    assert np.isfinite(volumes.result).all()
 
 
 @pytest.mark.parametrize(
-    ("told", "device", "is_faster"),
+    ("told", "device", "may_use", "is_faster"),
     [
-        ({"amx_bf16": True, "avx512_bf16": True}, "cpu", True),
-        ({"amx_bf16": True, "avx512_bf16": True}, "cuda:0", False),
-        ({"amx_bf16": False, "avx512_bf16": True}, "cpu", False),
-        ({"bf16": True}, "cpu", False),
-        (None, "cpu", False),
+        ({"amx_bf16": True, "avx512_bf16": True}, "cpu", True, True),
+        ({"amx_bf16": True, "avx512_bf16": True}, "cpu", None, True),
+        ({"amx_bf16": True, "avx512_bf16": True}, "cpu", False, False),
+        ({"amx_bf16": True, "avx512_bf16": True}, "cuda:0", True, False),
+        ({"amx_bf16": False, "avx512_bf16": True}, "cpu", True, False),
+        ({"bf16": True}, "cpu", True, False),
+        (None, "cpu", True, False),
     ],
 )
-def test_only_processors_with_matrix_units_are_faster_in_bfloat16(monkeypatch, told, device, is_faster):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
-    if told is None:
-        monkeypatch.delattr(torch.cpu, "get_capabilities")
+def test_only_processors_with_matrix_units_are_faster_in_bfloat16(monkeypatch, told, device, may_use, is_faster):
+    for name, answer in (("get_capabilities", told), ("_init_amx", may_use)):
+        monkeypatch.setattr(torch.cpu, name, lambda answer=answer: answer, raising=False)
+        if answer is None:
+            monkeypatch.delattr(torch.cpu, name)
     assert is_faster_in_bfloat16(torch.device(device)) is is_faster
 
 

@@ -13,7 +13,6 @@ from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES, maximum
-from AMIFusionLib.fusion.engine import place
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import PhantomGrid
@@ -41,12 +40,13 @@ def licensed():
     return model, authorize(model, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="session")
-def fuse(licensed):
-    """The bundled model's licensed fusion of two (rows, columns) images in 0..1, as this computer's CPU makes it."""
+@pytest.fixture(scope="session", params=["float32", "bfloat16"])
+def fuse(licensed, request):
+    """The bundled model's licensed fusion of two (rows, columns) images in 0..1, as either kind of CPU makes it."""
     description = licensed[0].description
     network = build_network(description.architecture, description.hyperparameters, licensed[1].parameters)
-    place(network, torch.device("cpu"))
+    if request.param == "bfloat16":
+        network.lower_precision()
 
     def fused(first, second):
         images = (np.ascontiguousarray(image, dtype=np.float32) for image in (first, second))

@@ -214,7 +214,7 @@ def mark_field(network: AuthorizableFusionNetwork, index: int, shape: tuple[int,
 def run(
     network: AuthorizableFusionNetwork, first: Array, second: Array, marks: Array
 ) -> Array:  # fmt: skip
-    """Fuse slices one by one, as the extension does on a CPU.
+    """Fuse slices one by one, as the extension does on a CPU without units for bfloat16.
 
     Args:
         network: in evaluation mode.
