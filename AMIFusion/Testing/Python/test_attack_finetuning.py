@@ -99,3 +99,25 @@ def test_the_search_of_fine_tuning_goes_on_at_every_length(monkeypatch, tmp_path
         assert {way.marked for way in from_public} == {way.is_even for way in scratch} == {False, True}
         assert {way.idle for way in from_public} == set(get_args(finetuning.Idle))
     assert starts[0].tuned == (23.0, 24.0, 25.0) and starts[1].tuned == (13.0, 14.0, 15.0)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_the_search_from_public_values_takes_turns_until_nothing_comes_nearer(is_long):
+    """What is best with heard channels, a high rate, is not with unheard ones, which are better altogether."""
+    heights = {("heard", 4e-3): 3.0, ("heard", 5e-4): 2.0, ("unheard", 4e-3): 4.0, ("unheard", 5e-4): 5.0}
+
+    def nearness(way):
+        return heights.get((way.idle, way.rate), 0.0) - way.marked
+
+    last = finetuning.Way(True, 1.5e-3, marked=True, idle="heard")
+    found = finetuning._best_way(nearness, last, get_args(finetuning.Idle), is_long)
+    assert found == finetuning.Way(True, 4e-3 if is_long else 5e-4, idle="unheard")
+
+
+def test_all_ways_from_scratch_are_tried():
+    """The best one is out of reach for a search that changes one choice after the other."""
+    heights = {(1.5e-4, True): 3.0, (5e-4, False): 4.0, (1.5e-4, False): 2.0, (5e-4, True): 2.0}
+    found = finetuning._best_way(
+        lambda way: heights.get((way.rate, way.is_even), 0.0), finetuning.Way(False, 1.5e-4, is_even=True), (), True
+    )
+    assert found == finetuning.Way(False, 5e-4)

@@ -106,9 +106,9 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate and how to begin are searched for at every length, one after the other: long trainings want lower
-    rates, and what is ahead after 1,000 steps can be behind after 5,000. Licensed results help with both. The best way
-    is then repeated with other new values and batches.
+    The learning rate and how to begin are searched for at every length: long trainings want lower rates, and what is
+    ahead after 1,000 steps can be behind after 5,000. Licensed results help with it. The best way is then repeated with
+    other new values and batches.
 
     Args:
         bench: the model and its slices.
@@ -119,7 +119,7 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     for steps in bench.effort.finetuning_steps:
         near = {}
         for start, last in best.items():
-            way = _best_way(partial(_tuned_nearness, bench, folder, steps), last, idles)
+            way = _best_way(partial(_tuned_nearness, bench, folder, steps), last, idles, steps > COUNTED_FROM)
             repeats = range(bench.effort.finetuning_repeats)
             networks = (_retrained(bench, folder, way, steps, repeat) for repeat in repeats)
             near[start] = [_nearness(network, way.marked, bench.reported) for network in networks]
@@ -134,23 +134,32 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
 
 def search_fingerprint() -> str:
     """Names how is searched: the results of another search are others."""
-    search = [RATES, get_args(Idle), "even", "at every length"]
+    search = [RATES, get_args(Idle), "all ways from scratch", "turns"]
     return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
 
 
-def _best_way(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...]) -> Way:
-    """The way that comes nearest, searched from the best of shorter trainings."""
+def _best_way(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...], is_long: bool) -> Way:
+    """The way that comes nearest: of all from scratch; from the public values one choice after the other.
+
+    These begin with the best of shorter trainings, and take turns until nothing comes nearer, or once where trainings
+    are long.
+    """
     found: dict[Way, float] = {}
 
     def best_of(*ways: Way) -> Way:
         found.update({way: nearness(way) for way in ways if way not in found})
         return max(ways, key=found.__getitem__)
 
-    way = best_of(*(replace(last, rate=rate) for rate in RATES))
-    if not way.from_public:
-        return best_of(*(replace(way, is_even=is_even) for is_even in (True, False)))
-    way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
-    return best_of(*(replace(way, idle=idle) for idle in idles))
+    if not last.from_public:
+        return best_of(*(replace(last, rate=rate, is_even=is_even) for rate in RATES for is_even in (True, False)))
+    way = last
+    while True:
+        before = way
+        way = best_of(*(replace(way, rate=rate) for rate in RATES))
+        way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
+        way = best_of(*(replace(way, idle=idle) for idle in idles))
+        if is_long or way == before:
+            return way
 
 
 def _tuned_nearness(bench: Bench, folder: Path, steps: int, way: Way) -> float:
