@@ -77,7 +77,7 @@ def parts(reference, moving) -> tuple[dict[str, Callable[[], object]], PreviewVi
     def run_network():
         with torch.inference_mode():
             # As the engine gives it: a licensed network has no mark.
-            network(*last["images"], torch.zeros(1, 1, 1, 1).expand_as(last["images"][0][None]))
+            network(*last["images"], torch.zeros(1, 1, 1, 1).expand_as(last["images"][0]))
 
     def fuse():
         last["slice"] = preview.fuse(reference, moving, FusionOptions(device="cpu"), view.plane)

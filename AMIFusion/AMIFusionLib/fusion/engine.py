@@ -186,12 +186,13 @@ class FusionEngine:
             with torch.inference_mode():
                 try:
                     next(steps)
+                    while self._clock.since_pause() <= self._step_seconds:
+                        next(steps)
                 except StopIteration as end:
                     fused: Tensor = end.value
                     return fused
-            if self._clock.since_pause() > self._step_seconds:
-                with self._clock.paused():
-                    yield done
+            with self._clock.paused():
+                yield done
 
     def _fuse_first_batch(self, *images: Tensor) -> Tensor:
         """As many of the slices as now go through the network at once."""

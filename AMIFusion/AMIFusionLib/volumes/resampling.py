@@ -56,6 +56,8 @@ class PlaneReader:
         self._reslice.SetInputData(_interpolable_image(node))
         self._reslice.SetInterpolationModeToLinear()
         self._reslice.SetOutputScalarType(_result_type(node))
+        # Three slices would give two threads unequal work, unless they share each slice.
+        self._reslice.SetSplitModeToBeam()
         # NaN marks what lies outside the volume; windows map it to black.
         self._reslice.SetBackgroundColor(*[float("nan")] * 4)
         self._reslice.SetOutputOrigin(0, 0, 0)

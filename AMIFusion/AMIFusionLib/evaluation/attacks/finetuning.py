@@ -106,9 +106,9 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate and how to begin are searched for at every length: long trainings want lower rates, and what is
-    ahead after 1,000 steps can be behind after 5,000. Licensed results help with it. The best way is then repeated with
-    other new values and batches.
+    The learning rate is searched for at every length, since long trainings want lower ones, and so is how to begin, but
+    for the public values in trainings of more than ``COUNTED_FROM`` steps. Licensed results help with both. The best
+    way is then repeated with other new values and batches.
 
     Args:
         bench: the model and its slices.
@@ -134,15 +134,15 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
 
 def search_fingerprint() -> str:
     """Names how is searched: the results of another search are others."""
-    search = [RATES, get_args(Idle), "all ways from scratch", "turns"]
+    search = [RATES, get_args(Idle), "all ways from scratch", "turns up to", COUNTED_FROM]
     return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
 
 
 def _best_way(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...], is_long: bool) -> Way:
     """The way that comes nearest: of all from scratch; from the public values one choice after the other.
 
-    These begin with the best of shorter trainings, and take turns until nothing comes nearer, or once where trainings
-    are long.
+    These begin with the best of shorter trainings, and take turns until nothing comes nearer; where trainings are long,
+    which takes hours, only the rates are tried.
     """
     found: dict[Way, float] = {}
 
@@ -156,9 +156,11 @@ def _best_way(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ..
     while True:
         before = way
         way = best_of(*(replace(way, rate=rate) for rate in RATES))
+        if is_long:
+            return way
         way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
         way = best_of(*(replace(way, idle=idle) for idle in idles))
-        if is_long or way == before:
+        if way == before:
             return way
 
 
