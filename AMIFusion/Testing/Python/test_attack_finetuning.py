@@ -113,14 +113,32 @@ def test_the_search_from_public_values_takes_turns_until_nothing_comes_nearer(is
         return heights.get((way.idle, way.rate), 0.0) - way.marked
 
     last = finetuning.Way(True, 1.5e-3, marked=True, idle="heard")
-    found = finetuning._best_way(nearness, last, get_args(finetuning.Idle), is_long)
-    assert found == (replace(last, rate=4e-3) if is_long else finetuning.Way(True, 5e-4, idle="unheard"))
+    found = finetuning._best_ways(nearness, last, get_args(finetuning.Idle), is_long)
+    assert found[0] == (replace(last, rate=4e-3) if is_long else finetuning.Way(True, 5e-4, idle="unheard"))
 
 
 def test_all_ways_from_scratch_are_tried():
     """The best one is out of reach for a search that changes one choice after the other."""
     heights = {(1.5e-4, True): 3.0, (5e-4, False): 4.0, (1.5e-4, False): 2.0, (5e-4, True): 2.0}
-    found = finetuning._best_way(
+    found = finetuning._best_ways(
         lambda way: heights.get((way.rate, way.is_even), 0.0), finetuning.Way(False, 1.5e-4, is_even=True), (), True
     )
-    assert found == finetuning.Way(False, 5e-4)
+    assert found[:2] == [finetuning.Way(False, 5e-4), finetuning.Way(False, 1.5e-4, is_even=True)] and len(found) == 8
+
+
+def test_of_the_best_two_ways_the_mean_of_all_repeats_decides(monkeypatch, tmp_path):
+    """The best of single trainings was lucky, the third is not looked at again."""
+    heights = {5e-4: (9.0, 1.0, 1.0), 1.5e-3: (8.0, 8.0, 7.0), 4e-3: (7.0, 10.0, 10.0), 1.5e-4: (0.0, 0.0, 0.0)}
+
+    def nearness(network, marked, parts):
+        way, repeat = network
+        return {"ct-mri": heights[way.rate][repeat] - 20 * way.is_even}
+
+    monkeypatch.setattr(finetuning, "_retrained", lambda bench, folder, way, steps, repeat=0: (way, repeat))
+    monkeypatch.setattr(finetuning, "_nearness", nearness)
+    monkeypatch.setattr(finetuning, "_has_idle_channels", lambda public: False)
+    effort = SimpleNamespace(finetuning_steps=(5000,), finetuning_repeats=3)
+    bench = SimpleNamespace(effort=effort, public=None, kinds=["ct-mri"], tuning={}, reported={})
+    [start] = finetuning.head_starts(bench, tmp_path)
+    assert start.tuned_rate == start.scratch_rate == 1.5e-3
+    assert start.tuned == start.scratch == (8.0, 8.0, 7.0)
