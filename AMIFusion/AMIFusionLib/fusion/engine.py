@@ -74,9 +74,10 @@ class FusionEngine:
     """Fuses slices with one network on one device.
 
     On the CPU every slice goes through the network alone, which costs nothing there and makes the result independent
-    of how many slices a step takes. A CPU with units for bfloat16 uses them where the network has layers for
-    that; single voxels are then up to two gray levels in 255 from what another CPU gives. On a GPU a step is one batch,
-    and its libraries may round another way in batches of another size: results can then differ by a gray level in 4095.
+    of how many slices a step takes. A CPU with units for bfloat16 uses them where the network has layers for that;
+    single voxels were then, in tests, up to two gray levels in 255 from what other CPUs give. On a GPU a step is one
+    batch, and its libraries may round another way in batches of another size: results can then differ by a gray level
+    in 4095.
 
     Args:
         network: in evaluation mode; moved to the device, see ``prepare``.

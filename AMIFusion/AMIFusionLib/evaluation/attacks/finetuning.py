@@ -38,6 +38,9 @@ RATES = (1.5e-4, 5e-4, 1.5e-3, 4e-3)
 FINALISTS = 2
 """Ways whose mean over all repeats is compared: of one training each, the best is often the luckiest."""
 
+_LONG_TURNS = 1
+"""Turns of the search from the public values in trainings of more than ``COUNTED_FROM`` steps, which take hours."""
+
 Idle = Literal["kept", "unheard", "heard"]
 """What becomes of channels that the public values leave at 0, where they could never learn: they stay so, or get new
 values, which the other channels do not hear at first, so that the network does what it did (as networks are widened by
@@ -53,8 +56,8 @@ class Way:
         rate: peak learning rate.
         marked: whether the network is given the mark, or a blank plane.
         idle: what becomes of idle channels of the public values.
-        is_even: whether new values give the sources' average at first, those of the last layer being 0, and not some
-            image by chance.
+        is_even: whether the network gives the sources' average at first, the values of its last layer being 0, and not
+            the public values' image or one by chance.
     """
 
     from_public: bool
@@ -82,7 +85,7 @@ class HeadStart:
         steps: training steps.
         tuned, scratch: mean PSNR on slices of cases that neither was trained on, of each repeat.
         tuned_rate, scratch_rate: the peak learning rates that suited them best.
-        tuned_marked, tuned_idle, scratch_even: how it was best to begin, see ``Way``.
+        tuned_marked, tuned_idle, tuned_even, scratch_even: how it was best to begin, see ``Way``.
     """
 
     kind: str
@@ -93,6 +96,7 @@ class HeadStart:
     scratch_rate: float
     tuned_marked: bool = False
     tuned_idle: Idle = "kept"
+    tuned_even: bool = False
     scratch_even: bool = False
 
     @property
@@ -109,9 +113,9 @@ class HeadStart:
 def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
     """Attack k: trainings of every length from both starts, each with its own whole schedule.
 
-    The learning rate is searched for at every length, since long trainings want lower ones, and so is how to begin, but
-    for the public values in trainings of more than ``COUNTED_FROM`` steps. The best ways are then repeated with other
-    new values and batches, and the best of these counts. Licensed results of the training cases help with all of it.
+    The learning rate and how to begin are searched for at every length: long trainings want lower rates, and what is
+    ahead after 1,000 steps can be behind after 5,000. The best ways are then repeated with other new values and
+    batches, and the best of these counts, over all pair types. Licensed results of the training cases help with all.
 
     Args:
         bench: the model and its slices.
@@ -124,7 +128,7 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
         repeats = range(bench.effort.finetuning_repeats)
         for start, last in best.items():
             nearness = partial(_tuned_nearness, bench, folder, steps)
-            finalists = _best_ways(nearness, last, idles, steps > COUNTED_FROM)[:FINALISTS]
+            finalists = _best_ways(nearness, last, idles, _LONG_TURNS if steps > COUNTED_FROM else np.inf)[:FINALISTS]
             way = max(finalists, key=lambda way: np.mean([nearness(way, repeat) for repeat in repeats]))
             networks = (_retrained(bench, folder, way, steps, repeat) for repeat in repeats)
             near[start] = [_nearness(network, way.marked, bench.reported) for network in networks]
@@ -133,21 +137,22 @@ def head_starts(bench: Bench, folder: Path) -> Iterator[HeadStart]:
             of_tuned, of_scratch = (tuple(each[kind] for each in near[start]) for start in (True, False))
             tuned, scratch = best[True], best[False]
             yield HeadStart(
-                kind, steps, of_tuned, of_scratch, tuned.rate, scratch.rate, tuned.marked, tuned.idle, scratch.is_even
-            )
+                kind, steps, of_tuned, of_scratch, tuned.rate, scratch.rate,
+                tuned.marked, tuned.idle, tuned.is_even, scratch.is_even,
+            )  # fmt: skip
 
 
 def search_fingerprint() -> str:
     """Names how is searched: the results of another search are others."""
-    search = [RATES, get_args(Idle), "all ways from scratch", "turns up to", COUNTED_FROM, FINALISTS]
+    search = [RATES, get_args(Idle), "all ways from scratch", COUNTED_FROM, _LONG_TURNS, FINALISTS]
     return hashlib.sha256(json.dumps(search).encode()).hexdigest()[:8]
 
 
-def _best_ways(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...], is_long: bool) -> list[Way]:
+def _best_ways(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, ...], most_turns: float) -> list[Way]:
     """The ways that were tried, the nearest first: all from scratch; from the public values one choice after the other.
 
-    These begin with the best of shorter trainings, and take turns until nothing comes nearer; where trainings are long,
-    which takes hours, only the rates are tried.
+    These begin with the best of shorter trainings, and take turns until nothing comes nearer, or so many at most. One
+    turn tries as many ways as there are from scratch.
     """
     found: dict[Way, float] = {}
 
@@ -157,15 +162,13 @@ def _best_ways(nearness: Callable[[Way], float], last: Way, idles: tuple[Idle, .
 
     if not last.from_public:
         best_of(*(replace(last, rate=rate, is_even=is_even) for rate in RATES for is_even in (True, False)))
-    elif is_long:
-        best_of(*(replace(last, rate=rate) for rate in RATES))
-    else:
-        way, before = last, None
-        while way != before:
-            before = way
-            way = best_of(*(replace(way, rate=rate) for rate in RATES))
-            way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
-            way = best_of(*(replace(way, idle=idle) for idle in idles))
+    way, before, turns = last, None, 0
+    while last.from_public and way != before and turns < most_turns:
+        before, turns = way, turns + 1
+        way = best_of(*(replace(way, rate=rate) for rate in RATES))
+        way = best_of(*(replace(way, marked=marked) for marked in (False, True)))
+        way = best_of(*(replace(way, idle=idle) for idle in idles))
+        way = best_of(*(replace(way, is_even=is_even) for is_even in (False, True)))
     return sorted(found, key=found.__getitem__, reverse=True)
 
 

@@ -164,23 +164,25 @@ def _finetuning(rows: Sequence[Row]) -> str:
          f"{row['scratch_rate']:g}{', average' if row['scratch_even'] else ''}", f"{row['gain']:+.1f}",
          _yes(row["passes"])] for row in rows
     ]  # fmt: skip
-    head = ["Steps", "Pair", "from the public values, dB", "its rate, mark and idle channels", "from scratch, dB",
-            "its rate and first image", "head start, dB", "withstood"]  # fmt: skip
+    head = ["Steps", "Pair", "from the public values, dB", "its rate, mark, idle channels and first image",
+            "from scratch, dB", "its rate and first image", "head start, dB", "withstood"]  # fmt: skip
     said = (
         "The same network trained for clean fusion, on the same crops in the same order; PSNR to licensed results: the "
         "mean of trainings with other new values and crops, in brackets the least and the most. The means decide. "
-        f"Each start has the peak learning rate, of {', '.join(f'{rate:g}' for rate in RATES)}, with which a training "
-        "of as many steps came nearest on training cases, over all pair types. From the public values the network is "
-        "given the mark or none, and channels that they leave at 0 stay so, or get new values; from scratch it gives "
-        f"the sources' average at first, or an image by chance. Up to {COUNTED_FROM:,} steps what is best is searched "
-        "for, and kept for longer trainings."
+        f"Each start has its own peak learning rate, of {', '.join(f'{rate:g}' for rate in RATES)}, and its own way to "
+        "begin: from the public values the network is given the mark or none, and channels that they leave at 0 stay "
+        "so, or get new values; from either start it gives the sources' average at first, the last layer being 0, or "
+        "what its values give. At every length one training of each way from scratch was tried, and about as many "
+        "from the public values, one choice after the other. Of the two that came nearest on training cases, over all "
+        "pair types, the one counts whose repeats came nearer there."
     )
     return f"### Fine-tuning (k)\n\n{said}\n\n{markdown_table(head, lines)}"
 
 
 def _beginning(row: Row) -> str:
     idle = {"kept": "", "unheard": ", new, unheard at first", "heard": ", new"}[row["tuned_idle"]]
-    return f"{row['tuned_rate']:g}, {'mark' if row['tuned_marked'] else 'no mark'}{idle}"
+    first = ", average" if row["tuned_even"] else ""
+    return f"{row['tuned_rate']:g}, {'mark' if row['tuned_marked'] else 'no mark'}{idle}{first}"
 
 
 def _repeats(values: Sequence[float]) -> str:
