@@ -13,6 +13,7 @@ from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import EVALUATION_LICENSE_PATH, MODEL_PATH
 from AMIFusionLib.evaluation.alternatives import ALTERNATIVES, maximum
+from AMIFusionLib.fusion import engine
 from AMIFusionLib.fusion.network import build_network
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.phantom.head import PhantomGrid
@@ -40,12 +41,24 @@ def licensed():
     return model, authorize(model, EVALUATION_LICENSE_PATH.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="session", params=["float32", "bfloat16"])
-def fuse(licensed, request):
+@pytest.fixture(scope="session", params=[False, True], ids=["float32", "bfloat16"])
+def is_lowered(request):
+    """Whether the network computes as on a CPU with units for bfloat16."""
+    return request.param
+
+
+@pytest.fixture
+def as_lowered_in_jobs(monkeypatch, is_lowered):
+    """Whole fusions compute so too, whatever this computer has."""
+    monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device: is_lowered)
+
+
+@pytest.fixture(scope="session")
+def fuse(licensed, is_lowered):
     """The bundled model's licensed fusion of two (rows, columns) images in 0..1, as either kind of CPU makes it."""
     description = licensed[0].description
     network = build_network(description.architecture, description.hyperparameters, licensed[1].parameters)
-    if request.param == "bfloat16":
+    if is_lowered:
         network.lower_precision()
 
     def fused(first, second):
@@ -236,6 +249,7 @@ def job_result(pair, licensed, plane="acquisition"):
     return slicer.util.arrayFromVolume(node).astype(np.float64) / 4095
 
 
+@pytest.mark.usefixtures("as_lowered_in_jobs")
 def test_12_bit_volumes_are_fused_in_12_bits(add_volume, licensed, fuse, large_pair):
     """Any step of 8 bits on the way would show."""
     images = [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in large_pair]
@@ -250,6 +264,7 @@ def test_12_bit_volumes_are_fused_in_12_bits(add_volume, licensed, fuse, large_p
     assert errors[12] < 4e-4 < errors[8]
 
 
+@pytest.mark.usefixtures("as_lowered_in_jobs")
 def test_window_of_the_display_is_what_is_fused(add_volume, licensed, fuse, large_pair):
     images = [np.rint(4095 * cv2.resize(image, (96, 128), interpolation=cv2.INTER_AREA)) for image in large_pair]
     windows = [(300, 2600), (-500, 3000)]
@@ -261,6 +276,7 @@ def test_window_of_the_display_is_what_is_fused(add_volume, licensed, fuse, larg
     assert not faults(*seen, result)
 
 
+@pytest.mark.usefixtures("as_lowered_in_jobs")
 def test_constant_and_empty_slices(add_volume, licensed):
     levels = np.array([[0, 0], [500, 0], [0, 500], [500, 500], [1000, 1000], [1000, 0], [100, 900]])
     volumes = [np.repeat(levels[:, which], 40 * 52).reshape(-1, 40, 52).astype(np.int16) for which in (0, 1)]
