@@ -66,6 +66,8 @@ def voxel_files(path: Path) -> list[Path]:
         raise ValueError(sentence.format(path=path, count=_LARGEST_HEADER))
     if field is None or (not is_nrrd and value.lower() == b"local"):
         return []
+    if not value:
+        raise ValueError(_("{path} ends before it says where its voxels are. Copy it again.").format(path=path))
     if not is_list:
         return _named(path, value)
     # A name on many lines is looked for once.

@@ -310,7 +310,10 @@ def test_configuration_comes_back_or_is_refused(tmp_path, data):
 )  # fmt: skip
 def test_manifest_comes_back_or_is_refused(tmp_path, rows, mark, end):
     text = io.StringIO()
-    csv.writer(text, lineterminator=end).writerows([("pair", "case", "split", "functional_or_ct", "mri"), *rows])
+    # Python's writer leaves a carriage return without quotes where lines end otherwise, and reads it as a line's end.
+    quoting = csv.QUOTE_ALL if any("\r" in cell for row in rows for cell in row) else csv.QUOTE_MINIMAL
+    writer = csv.writer(text, lineterminator=end, quoting=quoting)
+    writer.writerows([("pair", "case", "split", "functional_or_ct", "mri"), *rows])
     (tmp_path / "manifest.csv").write_bytes(mark + text.getvalue().encode())
     asked = [row for row in rows if row[2] == "train"]
     try:

@@ -63,7 +63,8 @@ def check(scene, path, expected):
     for read, values in expected.items():
         try:
             found = read(scene, path)
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
+            # A header that ends in the word LOCAL names a file that is not there.
             assert "volume." in str(error) and str(error).endswith(".")
         else:
             np.testing.assert_array_equal(found, values)
@@ -75,6 +76,8 @@ def check(scene, path, expected):
 @example(length=1, from_end=True)
 @example(length=8, from_end=True)
 @example(length=352, from_end=False)
+@example(length=262145, from_end=False)
+@example(length=1091, from_end=False)
 def test_cut_off_files_are_refused_or_whole(scene, written, length, from_end):
     path, content, expected = written
     length %= len(content) + 1
