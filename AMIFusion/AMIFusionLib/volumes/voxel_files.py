@@ -66,7 +66,8 @@ def voxel_files(path: Path) -> list[Path]:
         raise ValueError(sentence.format(path=path, count=_LARGEST_HEADER))
     if field is None or (not is_nrrd and value.lower() == b"local"):
         return []
-    if not value:
+    # A MetaImage that was cut within its last word: LOCAL, or no name at all.
+    if b"local".startswith(value.lower()) and not _is_file(path.parent / _name(value)):
         raise ValueError(_("{path} ends before it says where its voxels are. Copy it again.").format(path=path))
     if not is_list:
         return _named(path, value)
