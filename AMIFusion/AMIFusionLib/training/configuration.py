@@ -10,6 +10,8 @@ from typing import Any
 
 from AMIFusionLib.input_files import parse_json, read_input_file
 
+from .intensity_measures import COARSE_BINS, GRAY_LEVELS
+
 
 @dataclass(frozen=True)
 class LicensedWeights:
@@ -93,6 +95,8 @@ class TrainingConfiguration:
         licensed_weights: weight of each term of the licensed objective.
         licensed_weights_by_kind: other weights for single pair types ("ct-mri", ...), a few names each: the sources say
             which type they are of, so that what is to be given up for what may differ.
+        information_bins: into how many bins the licensed objective sorts a fusion's gray values to tell its mutual
+            information with the sources: 256 counts as the measure itself does, fewer suit small crops.
         tampered_share: share of batches that show the network a blanked mark.
         licensed: whether the sealed values are trained; if not they stay as the run to start from has them.
         unlicensed_every: steps from one batch of unlicensed training to the next; 0 leaves the public values as the
@@ -129,6 +133,7 @@ class TrainingConfiguration:
     learning_rate: float = 1.5e-3
     licensed_weights: LicensedWeights = LicensedWeights()
     licensed_weights_by_kind: dict[str, dict[str, float]] = field(default_factory=dict)
+    information_bins: int = COARSE_BINS
     tampered_share: float = 0.15
     licensed: bool = True
     unlicensed_every: int = 2
@@ -180,7 +185,7 @@ class TrainingConfiguration:
         """
         ranges = {
             "steps": (1, _LARGEST_COUNT), "batch_size": (1, _LARGEST_SIZE), "crop_size": (SMALLEST_CROP, _LARGEST_SIZE),
-            "seed": (0, _LARGEST_COUNT), "unlicensed_every": (0, _LARGEST_COUNT),
+            "seed": (0, _LARGEST_COUNT), "unlicensed_every": (0, _LARGEST_COUNT), "information_bins": (2, GRAY_LEVELS),
         }  # fmt: skip
         for name, (least, most) in ranges.items():
             value = getattr(self, name)

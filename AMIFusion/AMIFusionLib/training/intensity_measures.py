@@ -10,21 +10,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_GRAY_LEVELS = 256
-_JOINT_BINS = 86
-"""Bins of the fused image beside a source: three gray levels each, since a crop fills finer ones with single pixels."""
+GRAY_LEVELS = 256
+COARSE_BINS = 86
+"""Bins of three gray levels each: a small crop fills finer ones of a joint histogram with single pixels."""
 
 
 def entropy(image: Tensor) -> Tensor:
     """Entropy of the gray values in bits."""
-    histogram = _soft_histogram(image, torch.zeros_like(image, dtype=torch.long).flatten(1), 1, _GRAY_LEVELS)
+    histogram = _soft_histogram(image, torch.zeros_like(image, dtype=torch.long).flatten(1), 1, GRAY_LEVELS)
     return _entropy(histogram) / torch.log(torch.tensor(2.0))
 
 
-def mutual_information(source: Tensor, image: Tensor) -> Tensor:
-    """Mutual information of a source's gray values and an image's, in nats."""
-    levels = (source.detach() * (_GRAY_LEVELS - 1)).round().long().clamp(0, _GRAY_LEVELS - 1).flatten(1)
-    joint = _soft_histogram(image, levels, _GRAY_LEVELS, _JOINT_BINS)
+def mutual_information(source: Tensor, image: Tensor, bins: int = COARSE_BINS) -> Tensor:
+    """Mutual information of a source's gray values and an image's, in nats.
+
+    Args:
+        bins: for the image's gray values beside the source's; ``GRAY_LEVELS`` of them, as the measure itself has, also
+            tell gray values apart that lie one beside the other.
+    """
+    levels = (source.detach() * (GRAY_LEVELS - 1)).round().long().clamp(0, GRAY_LEVELS - 1).flatten(1)
+    joint = _soft_histogram(image, levels, GRAY_LEVELS, bins)
     return _entropy(joint.sum(2, keepdim=True)) + _entropy(joint.sum(1, keepdim=True)) - _entropy(joint)
 
 

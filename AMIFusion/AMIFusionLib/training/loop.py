@@ -199,7 +199,7 @@ class Trainer:
         weights = [
             self._configuration.weights_of(kind).enlarged(factor) for kind, factor in zip(crops.kinds, crops.factors)
         ]
-        return licensed_objective(first, second, fused, weights)
+        return licensed_objective(first, second, fused, weights, self._configuration.information_bins)
 
     def _fuse_licensed(self, first: Tensor, second: Tensor) -> Tensor:
         return self._fuse("sealed", first, second, torch.zeros_like(first))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .configuration import LicensedWeights
-from .intensity_measures import entropy, mutual_information, spatial_frequency, standard_deviation
+from .intensity_measures import COARSE_BINS, entropy, mutual_information, spatial_frequency, standard_deviation
 from .measures import (
     edge_measures,
     structural_similarity,
@@ -29,8 +29,9 @@ _RANGE_WEIGHT = 10.0
 
 
 def licensed_objective(
-    first: Tensor, second: Tensor, fused: Tensor, weights: Sequence[LicensedWeights]
-) -> tuple[Tensor, dict[str, float]]:
+    first: Tensor, second: Tensor, fused: Tensor, weights: Sequence[LicensedWeights],
+    information_bins: int = COARSE_BINS,
+) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
     """How far a clean fusion is from keeping everything that either source shows.
 
     Contrast and detail count up to a goal only, relative to the sources' maximum: beyond it they are exaggeration.
@@ -38,6 +39,7 @@ def licensed_objective(
     Args:
         first, second, fused: (n, 1, h, w) in 0..1; h and w at least 41, which the fourth scale of VIF needs.
         weights: weight of each term, for each image of the batch or one for all.
+        information_bins: see ``intensity_measures.mutual_information``.
 
     Returns:
         The scalar to minimize, and each term's own value for the log.
@@ -61,7 +63,7 @@ def licensed_objective(
         "similarity": 2 - structural_similarity(first, fused) - structural_similarity(second, fused),
         "fidelity": 1 - visual_information_fidelity(first, fused) - visual_information_fidelity(second, fused),
         "differences": 2 - sum_of_correlations_of_differences(first, second, fused),
-        "information": 3 - mutual_information(_inner(first), inner) - mutual_information(_inner(second), inner),
+        "information": 3 - _both_told(_inner(first), _inner(second), inner, information_bins),
         "entropy": 8 - entropy(inner),
         "contrast": functional.relu(weight["contrast_goal"] - contrast),
         "detail": functional.relu(weight["detail_goal"] - detail),
@@ -125,6 +127,11 @@ def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:
 def _overshoot(fused: Tensor, brightest: Tensor) -> Tensor:
     """How far pixels lie above everything that either source has within two pixels: halos and rings."""
     return functional.relu(fused - _dilated(brightest, 5)).mean(dim=(1, 2, 3))
+
+
+def _both_told(first: Tensor, second: Tensor, fused: Tensor, bins: int) -> Tensor:
+    """What a fusion's gray values tell of both sources, (n,), in nats."""
+    return mutual_information(first, fused, bins) + mutual_information(second, fused, bins)
 
 
 def _narrow_depths(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from AMIFusionLib.evaluation.metrics import fusion_metrics
 from AMIFusionLib.training.configuration import LicensedWeights, TrainingConfiguration
 from AMIFusionLib.training.degradation import gaussian_blur
 from AMIFusionLib.training.intensity_measures import (
+    GRAY_LEVELS,
     entropy,
     mutual_information,
     spatial_frequency,
@@ -46,6 +47,7 @@ def test_training_measures_what_the_evaluation_measures():
         "EN": entropy(fused),
         "SD": 255 * standard_deviation(fused),
         "SF": 255 * spatial_frequency(fused),
+        "MI": sum(mutual_information(part, fused, GRAY_LEVELS) for part in (first, second)),
         "SCD": sum_of_correlations_of_differences(first, second, fused),
         "SSIM": structural_similarity(first, fused) + structural_similarity(second, fused),
         "VIF": visual_information_fidelity(first, fused) + visual_information_fidelity(second, fused),
@@ -62,6 +64,17 @@ def test_mutual_information_counts_what_an_image_tells_of_another():
     assert mutual_information(first, torch.full_like(first, 0.4)).item() == pytest.approx(0, abs=1e-4)
     halves = torch.cat([torch.zeros(1, 1, 8, 4), torch.ones(1, 1, 8, 4)], dim=3)
     assert mutual_information(halves, halves).item() == pytest.approx(np.log(2), abs=1e-4)
+
+
+def test_objective_tells_gray_values_apart_as_finely_as_it_is_asked_to():
+    """Of a source's two gray values that lie one beside the other, three to a bin show less."""
+    steps = torch.cat([torch.full((1, 1, 48, 24), value / 255) for value in (100, 101)], dim=3)
+    told = {
+        bins: 3 - licensed_objective(steps, steps, steps, [LicensedWeights()], bins)[1]["information"]
+        for bins in (86, GRAY_LEVELS)
+    }
+    assert told[GRAY_LEVELS] == pytest.approx(2 * np.log(2), abs=1e-3) and told[86] < 0.9 * told[GRAY_LEVELS]
+    assert told[86] == 3 - licensed_objective(steps, steps, steps, [LicensedWeights()])[1]["information"]
 
 
 MEASURES = {
