@@ -95,10 +95,9 @@ class AuthorizableFusionNetwork(nn.Module, ABC):
             preference: for the first source, (n, 1, h, w); its logistic function is the weight.
             change: what is added, (n, 1, h, w).
         """
-        support = ((first > 0) | (second > 0)).to(first.dtype)
-        reach = support + (1 - support) * self.air_gain
-        fused = second + torch.sigmoid(preference) * (first - second) + change * reach
-        return fused if self.training else fused.clamp(0, 1)
+        reach = torch.where((first > 0) | (second > 0), 1.0, self.air_gain)
+        fused = torch.lerp(second, first, torch.sigmoid(preference)).addcmul_(change, reach)
+        return fused if self.training else fused.clamp_(0, 1)
 
     def mark_field(
         self, height: int, width: int, pixel_spacing: tuple[float, float] = (1.0, 1.0),
@@ -145,12 +144,12 @@ class ResidualNetwork(AuthorizableFusionNetwork):
     def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
         """See ``AuthorizableFusionNetwork``."""
         height, width = first.shape[-2:]
-        features = functional.relu(self.stem(_blocks_of(_stacked(first, second, mark, self.scale), self.scale)))
+        features = functional.relu_(self.stem(_blocks_of(_stacked(first, second, mark, self.scale), self.scale)))
         for block in self.body:
             yield
             features = block(features)
         yield
-        prediction = functional.pixel_shuffle(self.head(features), self.scale)[..., :height, :width]
+        prediction = _images_of(self.head(features), self.scale)[..., :height, :width]
         # Under automatic mixed precision the convolutions give half floats; the blend keeps the sources' precision.
         prediction = prediction.to(first.dtype)
         return self._blended(first, second, prediction[:, :1], prediction[:, 1:])
@@ -192,9 +191,9 @@ class TwoScaleNetwork(AuthorizableFusionNetwork):
     def forward_steps(self, first: Tensor, second: Tensor, mark: Tensor) -> Generator[None, None, Tensor]:
         """See ``AuthorizableFusionNetwork``."""
         height, width = first.shape[-2:]
-        fine = self.enter(functional.relu(self.stem(_blocks_of(_stacked(first, second, mark, 4), 2))))
+        fine = self.enter(functional.relu_(self.stem(_blocks_of(_stacked(first, second, mark, 4), 2))))
         yield
-        coarse = functional.relu(self.down(_blocks_of(_in_precision_of(self.down, fine), 2)))
+        coarse = functional.relu_(self.down(_blocks_of(_in_precision_of(self.down, fine), 2)))
         for block in self.body:
             yield
             coarse = block(coarse)
@@ -202,10 +201,10 @@ class TwoScaleNetwork(AuthorizableFusionNetwork):
         fine = fine + functional.pixel_shuffle(self.up(coarse), 2)
         fine = self.leave(fine.contiguous(memory_format=torch.channels_last))
         yield
-        prediction = functional.pixel_shuffle(self.head(fine), 2)[..., :height, :width].to(first.dtype)
+        prediction = _images_of(self.head(fine), 2)[..., :height, :width].to(first.dtype)
         preference, residual, gains = prediction.split([1, 1, 2], dim=1)
         detail = _detail(torch.cat([first, second], dim=1))
-        change = torch.addcmul(residual, gains[:, :1], detail[:, :1]).addcmul(gains[:, 1:], detail[:, 1:])
+        change = torch.addcmul(residual, gains[:, :1], detail[:, :1]).addcmul_(gains[:, 1:], detail[:, 1:])
         return self._blended(first, second, preference, change)
 
 
@@ -218,8 +217,8 @@ class ResidualBlock(nn.Module):
         self.second = _convolution(channels, channels, border)
 
     def forward(self, features: Tensor) -> Tensor:
-        change: Tensor = self.second(functional.relu(self.first(features)))
-        return features + change
+        change: Tensor = self.second(functional.relu_(self.first(features)))
+        return change.add_(features)
 
 
 def mark_period(height: int, width: int, pixel_spacing: tuple[float, float]) -> float:
@@ -340,7 +339,8 @@ def _stacked(first: Tensor, second: Tensor, mark: Tensor, multiple: int) -> Tens
     """Sources and mark as channels, (n, 3, h, w), continued by their reflection to a multiple of so many pixels."""
     stacked = torch.cat([first, second, mark.to(first.dtype).expand_as(first)], dim=1)
     height, width = first.shape[-2:]
-    return functional.pad(stacked, (0, -width % multiple, 0, -height % multiple), mode="reflect")
+    lacking = (0, -width % multiple, 0, -height % multiple)
+    return functional.pad(stacked, lacking, mode="reflect") if any(lacking) else stacked
 
 
 def _in_precision_of(layer: nn.Conv2d, features: Tensor) -> Tensor:
@@ -349,17 +349,29 @@ def _in_precision_of(layer: nn.Conv2d, features: Tensor) -> Tensor:
 
 
 def _blocks_of(images: Tensor, side: int) -> Tensor:
-    """Blocks of pixels as channels."""
-    # Channels last: on a CPU the convolutions then take two thirds of the time.
-    return functional.pixel_unshuffle(images, side).contiguous(memory_format=torch.channels_last)
+    """Blocks of pixels as channels, in the order of ``functional.pixel_unshuffle``."""
+    # Channels last: on a CPU the convolutions then take two thirds of the time. Made so at once, in half of the time.
+    rows = images.permute(0, 2, 3, 1)
+    shifted = [rows[:, down::side, across::side] for down in range(side) for across in range(side)]
+    return torch.stack(shifted, dim=-1).flatten(3).permute(0, 3, 1, 2)
+
+
+def _images_of(blocks: Tensor, side: int) -> Tensor:
+    """Channels as blocks of pixels, in the order of ``functional.pixel_shuffle``."""
+    # One image after the other, not channels last: what follows then reads each of them in a row.
+    count, channels, height, width = blocks.shape
+    parts = blocks.permute(0, 2, 3, 1).unflatten(3, (channels // side**2, side, side))
+    images: Tensor = parts.permute(0, 3, 1, 4, 2, 5).reshape(count, -1, height * side, width * side)
+    return images
 
 
 def _detail(images: Tensor) -> Tensor:
     """What each pixel has beyond the mean of the 3 x 3 pixels around it."""
     padded = functional.pad(images, (1, 1, 1, 1), mode="replicate")
     # Sums down, then across: on a CPU much faster than avg_pool2d.
-    sums = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
-    return images - (sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]) / 9
+    down = (padded[..., :-2, :] + padded[..., 1:-1, :]).add_(padded[..., 2:, :])
+    around = (down[..., :-2] + down[..., 1:-1]).add_(down[..., 2:])
+    return images - around.div_(9)
 
 
 def _convolution(inputs: int, outputs: int, border: Border = "replicate") -> nn.Conv2d:

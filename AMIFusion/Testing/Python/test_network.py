@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from AMIFusionLib.fusion import network as network_module
 from AMIFusionLib.fusion.network import (
     ARCHITECTURES,
     MARK_EXTENT,
@@ -15,6 +16,7 @@ from AMIFusionLib.fusion.network import (
     sample_tile,
 )
 from conftest import random_parameters
+from torch.nn import functional
 
 HYPERPARAMETERS = {"channels": 4, "blocks": 1, "scale": 2, "mark_size": 32}
 SMALL = {
@@ -50,6 +52,17 @@ def test_any_size_gives_that_size_in_range(network, size):
     fused = network(first, second, network.mark_field(*size))
     assert fused.shape == first.shape
     assert fused.min() >= 0 and fused.max() <= 1 and fused.std() > 0
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("side", [2, 4])
+def test_parameters_of_model_files_meet_the_channels_that_they_were_learned_for(side, layout):
+    """Blocks and images have the order of torch's own functions, which models were trained with."""
+    images = torch.rand(2, 3, 8 * side, 5 * side).contiguous(memory_format=layout)
+    blocks = network_module._blocks_of(images, side)
+    assert torch.equal(blocks, functional.pixel_unshuffle(images, side))
+    assert blocks.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(network_module._images_of(blocks, side), functional.pixel_shuffle(blocks, side))
 
 
 def test_no_border_is_drawn(network):
