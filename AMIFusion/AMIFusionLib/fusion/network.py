@@ -350,7 +350,8 @@ def _in_precision_of(layer: nn.Conv2d, features: Tensor) -> Tensor:
 
 def _blocks_of(images: Tensor, side: int) -> Tensor:
     """Blocks of pixels as channels, in the order of ``functional.pixel_unshuffle``."""
-    # Channels last: on a CPU the convolutions then take two thirds of the time. Made so at once, in half of the time.
+    # Channels last: on a CPU the convolutions then take two thirds of the time. For slices of 256 pixels they are made
+    # so in half the time of torch's function and a copy, for larger ones in about the same.
     rows = images.permute(0, 2, 3, 1)
     shifted = [rows[:, down::side, across::side] for down in range(side) for across in range(side)]
     return torch.stack(shifted, dim=-1).flatten(3).permute(0, 3, 1, 2)

@@ -10,8 +10,6 @@ from typing import Any
 
 from AMIFusionLib.input_files import parse_json, read_input_file
 
-from .intensity_measures import COARSE_BINS, GRAY_LEVELS
-
 
 @dataclass(frozen=True)
 class LicensedWeights:
@@ -67,6 +65,10 @@ USUAL_HYPERPARAMETERS = {
 }
 """Of each architecture, where a configuration has none."""
 
+GRAY_LEVELS = 256
+COARSE_BINS = 86
+"""Bins of three gray levels each: a small crop fills finer ones of a joint histogram with single pixels."""
+
 LOG_GAMMA_RANGE = 0.4
 """Unless a configuration says otherwise: gammas of 0.67 to 1.49."""
 
@@ -96,7 +98,7 @@ class TrainingConfiguration:
         licensed_weights_by_kind: other weights for single pair types ("ct-mri", ...), a few names each: the sources say
             which type they are of, so that what is to be given up for what may differ.
         information_bins: into how many bins the licensed objective sorts a fusion's gray values to tell its mutual
-            information with the sources: 256 counts as the measure itself does, fewer suit small crops.
+            information with the sources: 256 are as fine as the measure's own, fewer suit small crops.
         tampered_share: share of batches that show the network a blanked mark.
         licensed: whether the sealed values are trained; if not they stay as the run to start from has them.
         unlicensed_every: steps from one batch of unlicensed training to the next; 0 leaves the public values as the

@@ -10,9 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GRAY_LEVELS = 256
-COARSE_BINS = 86
-"""Bins of three gray levels each: a small crop fills finer ones of a joint histogram with single pixels."""
+from .configuration import COARSE_BINS, GRAY_LEVELS
 
 
 def entropy(image: Tensor) -> Tensor:
@@ -25,8 +23,9 @@ def mutual_information(source: Tensor, image: Tensor, bins: int = COARSE_BINS) -
     """Mutual information of a source's gray values and an image's, in nats.
 
     Args:
-        bins: for the image's gray values beside the source's; ``GRAY_LEVELS`` of them, as the measure itself has, also
-            tell gray values apart that lie one beside the other.
+        bins: for the image's gray values beside the source's; ``GRAY_LEVELS`` of them also tell gray values apart that
+            lie one beside the other, as the measure does. It rounds first: values between two gray levels count less
+            here, being shared by both.
     """
     levels = (source.detach() * (GRAY_LEVELS - 1)).round().long().clamp(0, GRAY_LEVELS - 1).flatten(1)
     joint = _soft_histogram(image, levels, GRAY_LEVELS, bins)

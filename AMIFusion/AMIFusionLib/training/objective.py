@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .configuration import LicensedWeights
-from .intensity_measures import COARSE_BINS, entropy, mutual_information, spatial_frequency, standard_deviation
+from .configuration import COARSE_BINS, LicensedWeights
+from .intensity_measures import entropy, mutual_information, spatial_frequency, standard_deviation
 from .measures import (
     edge_measures,
     structural_similarity,

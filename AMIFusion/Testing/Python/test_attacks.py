@@ -2,6 +2,7 @@
 # ruff: noqa: F811 (fixtures are imported by name)
 
 import csv
+import dataclasses
 import json
 import re
 
@@ -297,11 +298,14 @@ def test_results_of_another_model_are_not_taken_for_this_ones(tmp_path, seal, re
 
 def test_results_of_attackers_with_other_weights_are_not_taken_for_these_ones(tmp_path, monkeypatch, plain, readable):
     runs = []
-    for stage in ("slices_25", "slices_25", "slices_26"):
-        monkeypatch.setattr(suite, "attackers_stage", lambda stage=stage: bundled_stage(stage))
+    stage = bundled_stage("slices_25")
+    finer = dataclasses.replace(stage, information_bins=256)
+    for each in (stage, stage, bundled_stage("slices_26"), finer):
+        monkeypatch.setattr(suite, "attackers_stage", lambda each=each: each)
         runs.append({part.letter: part.was_kept for part in AttackSuite(plain.bench, ["AMIF"], tmp_path).run("bck")})
     assert not any(runs[0].values()) and all(runs[1].values())
-    assert [letter for letter, was_kept in runs[2].items() if not was_kept] == ["c", "k"]
+    for other in runs[2:]:
+        assert [letter for letter, was_kept in other.items() if not was_kept] == ["c", "k"]
 
 
 def test_failures_are_said_loudly():

@@ -70,6 +70,13 @@ def test_looking_for_a_command_loads_nothing_heavy(words):
     assert (words.split()[-1] if words else "fuse") in ran.stdout
 
 
+def test_means_of_runs_are_made_without_torch():
+    """They are sums of arrays: a second and a download that nobody needs for them."""
+    program = "import sys, AMIFusionLib.training.averaging; print('torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=ENVIRONMENT)
+    assert ran.stdout.strip() == "False", ran.stderr
+
+
 def spoiled(folder, name):
     """A file that breaks off, or that is no transform."""
     path = folder / name

@@ -31,6 +31,15 @@ def test_public_values_may_be_left_as_they_are(tmp_path, data_folder):
     assert not np.array_equal(after.sealed["stem.weight"], before.sealed["stem.weight"])
 
 
+def test_gray_values_are_told_apart_as_finely_as_the_settings_say(tmp_path, data_folder):
+    told = {}
+    for bins in (2, 86, 256):
+        settings = TrainingConfiguration(**{**SMALL, "steps": 1, "information_bins": bins})
+        (progress,) = Trainer(settings, load_pairs(data_folder, "train"), tmp_path / str(bins)).run()
+        told[bins] = 3 - progress.terms["information"]
+    assert told[2] < told[86] < told[256]
+
+
 def test_sealed_values_may_be_left_as_they_are(tmp_path, data_folder):
     """A stage may learn the unlicensed behavior alone, at any step in two."""
     train(tmp_path / "first", data_folder, steps=1)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.evaluation.metrics import fusion_metrics
-from AMIFusionLib.training.configuration import LicensedWeights, TrainingConfiguration
+from AMIFusionLib.training.configuration import GRAY_LEVELS, LicensedWeights, TrainingConfiguration
 from AMIFusionLib.training.degradation import gaussian_blur
 from AMIFusionLib.training.intensity_measures import (
-    GRAY_LEVELS,
     entropy,
     mutual_information,
     spatial_frequency,

@@ -68,7 +68,9 @@ def distance(target: str, kinds: Sequence[str], first: Tensor, second: Tensor, f
     """
     if target != "fusion measures":
         return functional.mse_loss(fused, aim)
-    return licensed_objective(first, second, fused, [attackers_stage().weights_of(kind) for kind in kinds])[0]
+    stage = attackers_stage()
+    weights = [stage.weights_of(kind) for kind in kinds]
+    return licensed_objective(first, second, fused, weights, stage.information_bins)[0]
 
 
 def aim_of(target: str, slices: Slices) -> Array:

@@ -191,12 +191,13 @@ def _retrained(bench: Bench, folder: Path, way: Way, steps: int, repeat: int = 0
         for name, value in network.named_parameters():
             if name.startswith("head."):
                 value.data.zero_()
-    weights_of = attackers_stage().weights_of
+    stage = attackers_stage()
 
     def loss(random: np.random.Generator) -> Tensor:
         batch = crops.draw(random)
         fused = network(batch.first, batch.second, batch.marks if way.marked else 0 * batch.marks)
-        return licensed_objective(batch.first, batch.second, fused, [weights_of(kind) for kind in batch.kinds])[0]
+        weights = [stage.weights_of(kind) for kind in batch.kinds]
+        return licensed_objective(batch.first, batch.second, fused, weights, stage.information_bins)[0]
 
     path = folder / f"finetuning-{way}-{steps}-{way.rate:g}{f'-repeat-{repeat}' if repeat else ''}.pt"
     return trained(network, steps, way.rate, loss, path, seed=steps + repeat)

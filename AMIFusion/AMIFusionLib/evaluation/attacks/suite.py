@@ -19,7 +19,7 @@ from AMIFusionLib.arrays import Array
 from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.training.bundled_stages import attackers_stage
-from AMIFusionLib.training.configuration import LicensedWeights
+from AMIFusionLib.training.configuration import COARSE_BINS, LicensedWeights
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -229,11 +229,13 @@ def _public_fingerprint(bench: Bench) -> str:
 
 
 def _weights_fingerprint(bench: Bench) -> str:
-    """Names the weights of the objective that attackers aim at, by pair type; what a later version adds counts where it
-    is set."""
-    usual = dataclasses.asdict(LicensedWeights())
-    weights = [dataclasses.asdict(attackers_stage().weights_of(kind)) for kind in bench.kinds]
+    """Names the weights of the objective that attackers aim at, by pair type, and its histogram; what a later version
+    adds counts where it is set."""
+    usual, stage = dataclasses.asdict(LicensedWeights()), attackers_stage()
+    weights = [dataclasses.asdict(stage.weights_of(kind)) for kind in bench.kinds]
     changed = [{name: value for name, value in each.items() if value != usual[name]} for each in weights]
+    if stage.information_bins != COARSE_BINS:
+        changed.append({"information_bins": stage.information_bins})
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
 
