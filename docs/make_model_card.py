@@ -122,10 +122,12 @@ def licensed_settings(settings: TrainingConfiguration) -> dict[str, str]:
     return {
         "Running mean": f"{settings.averaging_decay:g}" if settings.averaging_decay else "–",
         "Other windows": f"{WINDOWED_SHARE * settings.window_share:.0%}",
+        "Inverted": f"{settings.inverted_share:.0%}",
         "Information bins": f"{settings.information_bins}",
         "Flat": f"{settings.flat_weight:g}",
         "Step": f"{settings.step_weight:g}",
         "Layers": f"{settings.layers_weight:g}",
+        "White": f"{settings.white_weight:g}",
         "Alone": f"{settings.alone_weight:g}",
     }
 

@@ -54,18 +54,26 @@ def edges_kept(source: Array, fused: Array) -> float:
     return edge_preservation(source, source, fused)
 
 
-def edge_preservation_of_each(first: Array, second: Array, fused: Array) -> tuple[float, float, float]:
+def edge_preservation_of_each(
+    first: Array, second: Array, fused: Array, counted: tuple[Array, Array] | None = None
+) -> tuple[float, float, float]:
     """Qabf and its two one-sided values, in a third of the time that they take one by one.
+
+    Args:
+        first, second, fused: the images.
+        counted: of the first and of the second source the pixels whose edges count, (rows, columns) bool; all if left
+            out.
 
     Returns:
         ``edge_preservation`` of both sources, and ``edges_kept`` of the first and of the second.
     """
     target = _edges(fused)
     kept, total = [], []
-    for source in (first, second):
+    for source, where in zip((first, second), counted or (True, True)):
         edges = _edges(source)
-        kept.append(np.sum(_kept(edges, target) * edges.strength))
-        total.append(np.sum(edges.strength))
+        weight = edges.strength * where
+        kept.append(np.sum(_kept(edges, target) * weight))
+        total.append(np.sum(weight))
     return _share(sum(kept), sum(total)), _share(kept[0], total[0]), _share(kept[1], total[1])
 
 

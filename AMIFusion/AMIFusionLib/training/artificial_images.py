@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .dataset import Crops
-from .objective import dark_lines, flat_objective, seam_objective
+from .objective import dark_lines, flat_objective, lost_white, seam_objective
 
 Fuse = Callable[[Tensor, Tensor], Tensor]
 """Gives what is fused of two batches of images, (n, 1, h, w)."""
@@ -43,6 +43,10 @@ halos are seen in the innermost and outermost layers, hardly between thin ones."
 
 _SHARED_SHARE = 0.3
 """Of the edges, in each source: there it shows two layers alike."""
+
+_CUTTING_LOW, _CUTTING_WIDTH = (0.1, 0.4), (0.1, 0.5)
+"""Of the windows that layers are seen through to be white or black in many places: what they begin at, and their width
+in gray values of 0 to 1."""
 
 _EMPTY_SHARE = 0.2
 """Of constants, which are 0: where a source shows nothing."""
@@ -98,6 +102,13 @@ class ArtificialImages:
         first, second = self._layers(distances, edges)
         fused = fuse(first, second).clamp(0, 1)
         return dark_lines(first, second, fused).mean() + _unevenness(fused, distances, edges)
+
+    def white_loss(self, fuse: Fuse) -> Tensor:
+        """Of curved layers seen through windows that cut off many grays: what is lost of white where one is dark."""
+        distances, edges = self._layer_edges()
+        low, width = self._random.uniform(*_CUTTING_LOW), self._random.uniform(*_CUTTING_WIDTH)
+        first, second = (((pair - low) / width).clamp(0, 1) for pair in self._layers(distances, edges))
+        return lost_white(first, second, fuse(first, second).clamp(0, 1)).mean()
 
     def alone_loss(self, fuse: Fuse, crops: Crops) -> Tensor:
         """Of the middle of one crop beside nothing, on either side."""

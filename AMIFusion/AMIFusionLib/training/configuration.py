@@ -22,6 +22,7 @@ class LicensedWeights:
             crops show.
         dark_lines: of narrow lines that are darker than what is on both sides of them and that neither source shows,
             nor their pixelwise maximum: beside bone, where both sources change, they are had for nothing.
+        lost_white: of what is darker than a source within what that source shows white: bone in CT.
         tolerated_artifacts: Nabf that costs nothing.
         contrast_goal, detail_goal: standard deviation and spatial frequency asked for, over those of the sources'
             pixelwise maximum.
@@ -41,6 +42,7 @@ class LicensedWeights:
     overshoot: float = 0.0
     undershoot: float = 0.0
     dark_lines: float = 0.0
+    lost_white: float = 0.0
     pattern: float = 0.0
     checkerboard: float = 0.0
     intensity: float = 0.5
@@ -113,10 +115,13 @@ class TrainingConfiguration:
             would; the smallest is its inverse.
         window_share: half of this share of the crops shows another part of both sources' gray values, as display
             windows with other limits do: what is beyond them is cut off, and air may be gray.
+        inverted_share: share of the crops of which one source is shown inverted, dark for bright.
         flat_weight: weight of the pattern left in the fusion of two constants.
         step_weight: weight of the halo left beside straight edges between pairs of constants, with noise and without,
             and of the seam along them.
         layers_weight: weight of the dark lines between curved layers as thin as skin.
+        white_weight: weight of what is lost of white among layers that are white or black in many places, as narrow
+            display windows make them.
         alone_weight: weight of the change of a source beside an empty one.
         averaging_decay: of the running mean of the sealed values that is written in their place: each step leaves the
             mean this share of itself, at first less. 0 writes the values as they are. Crops differ, so that single
@@ -144,9 +149,11 @@ class TrainingConfiguration:
     reduced_share: float = 0.0
     log_gamma_range: float = LOG_GAMMA_RANGE
     window_share: float = 0.0
+    inverted_share: float = 0.0
     flat_weight: float = 0.0
     step_weight: float = 0.0
     layers_weight: float = 0.0
+    white_weight: float = 0.0
     alone_weight: float = 0.0
     averaging_decay: float = 0.996
     mixed_precision_share: float = 0.8
@@ -199,12 +206,12 @@ class TrainingConfiguration:
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:
             raise ValueError("'learning_rate' must be a number above 0")
-        for name in ("flat_weight", "step_weight", "layers_weight", "alone_weight"):
+        for name in ("flat_weight", "step_weight", "layers_weight", "white_weight", "alone_weight"):
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ValueError(f"'{name}' must be a number of at least 0")
         for name in (
             "tampered_share", "mixed_precision_share", "enlarged_share", "reduced_share", "log_gamma_range",
-            "window_share", "averaging_decay",
+            "window_share", "inverted_share", "averaging_decay",
         ):  # fmt: skip
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"'{name}' must be a number between 0 and 1")

@@ -90,6 +90,7 @@ class CropSampler:
         reduced_share: share of the batches whose crops are made smaller, by averaging.
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with; the smallest is its inverse.
         window_share: times ``WINDOWED_SHARE``, the share of pairs whose sources are both seen through other windows.
+        inverted_share: share of the pairs of which one source is shown dark for bright.
 
     Raises:
         ValueError: slices smaller than a crop.
@@ -105,6 +106,7 @@ class CropSampler:
         reduced_share: float = 0.0,
         log_gamma_range: float = LOG_GAMMA_RANGE,
         window_share: float = 0.0,
+        inverted_share: float = 0.0,
     ) -> None:
         small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
         if small:
@@ -116,6 +118,7 @@ class CropSampler:
         self._generator = generator
         self._enlarged_share, self._reduced_share = enlarged_share, reduced_share
         self._log_gamma_range, self._window_share = log_gamma_range, window_share
+        self._inverted_share = inverted_share
 
     def draw(self) -> Crops:
         """The next batch."""
@@ -179,7 +182,7 @@ class CropSampler:
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 
     def _toned(self, *images: Array) -> tuple[Array, ...]:
-        """Another display for some: gamma and gain, 0 kept at 0; of some pairs other windows too."""
+        """Another display for some: gamma and gain, 0 kept at 0; of some pairs other windows or one source inverted."""
         toned = []
         # For both at once: only where air is gray in both is a line that is darker than it seen.
         is_windowed = self._window_share and self._generator.random() < WINDOWED_SHARE * self._window_share
@@ -192,6 +195,9 @@ class CropSampler:
                 low, width = self._generator.uniform(*_WINDOW_LOW), self._generator.uniform(*_WINDOW_WIDTH)
                 image = np.clip((image - low) / width, 0, 1)
             toned.append(image.astype(np.float32))
+        if self._inverted_share and self._generator.random() < self._inverted_share:
+            which = int(self._generator.integers(len(toned)))
+            toned[which] = 1 - toned[which]
         return tuple(toned)
 
 

@@ -101,6 +101,7 @@ class Trainer:
             configuration.reduced_share,
             configuration.log_gamma_range,
             configuration.window_share,
+            configuration.inverted_share,
         )
         self._artificial = ArtificialImages(self._random, self._device)
         self._network = self._new_network()
@@ -186,6 +187,8 @@ class Trainer:
             loss = loss + settings.step_weight * self._artificial.step_loss(self._fuse_licensed)
         if settings.layers_weight:
             loss = loss + settings.layers_weight * self._artificial.layers_loss(self._fuse_licensed)
+        if settings.white_weight:
+            loss = loss + settings.white_weight * self._artificial.white_loss(self._fuse_licensed)
         if settings.alone_weight:
             loss = loss + settings.alone_weight * self._artificial.alone_loss(self._fuse_licensed, crops)
         loss.backward()

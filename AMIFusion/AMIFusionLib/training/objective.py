@@ -24,6 +24,9 @@ _ONE_GRAY_VALUE = 1 / 255
 _BORDER = 8
 """Width in pixels of what does not count for contrast, detail and the histograms."""
 
+_NEARLY_WHITE = 0.8
+"""Above this ``lost_white`` counts, the more the whiter."""
+
 _RANGE_WEIGHT = 10.0
 """Weight of values outside 0..1, which would be cut off: large enough that hardly any are left."""
 
@@ -70,6 +73,7 @@ def licensed_objective(
         "overshoot": _overshoot(fused, brightest) + below,
         "undershoot": below,
         "dark_lines": dark_lines(first, second, fused),
+        "lost_white": lost_white(first, second, fused),
         "pattern": _pattern(fused - brightest),
         "checkerboard": _checkerboard(first, second, fused),
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
@@ -117,6 +121,25 @@ def dark_lines(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
     shown = torch.stack([_narrow_depths(image) for image in (first, second, torch.maximum(first, second))])
     allowed = _dilated(shown.amax(dim=0), 3)
     return functional.relu(_narrow_depths(fused) - allowed).mean(dim=(1, 2, 3))
+
+
+def lost_white(first: Tensor, second: Tensor, fused: Tensor) -> Tensor:
+    """How far pixels lie below a source within what that source shows white or nearly so, but for its outermost pixel.
+
+    Bone in CT, or fluid in MR, of which the other source shows an outline of its own: every measure of edges and of
+    structure is as content with the darker one.
+
+    Args:
+        first, second, fused: (n, 1, h, w) in 0..1.
+
+    Returns:
+        (n,), the mean over each image.
+    """
+    lost = torch.zeros_like(fused)
+    for source in (first, second):
+        whiteness = functional.relu(-_dilated(-source, 3) - _NEARLY_WHITE) / (1 - _NEARLY_WHITE)
+        lost = torch.maximum(lost, whiteness * functional.relu(source - fused))
+    return lost.mean(dim=(1, 2, 3))
 
 
 def unlicensed_objective(fused: Tensor, target: Tensor) -> Tensor:

@@ -122,6 +122,20 @@ def test_edges_of_both_sources_at_once_are_those_one_by_one(sources):
     assert edge_metrics.edge_preservation_of_each(*images) == pytest.approx(one_by_one, abs=1e-12)
 
 
+def test_edges_that_do_not_count_change_nothing(sources):
+    first, second = (source.astype(np.float64) for source in sources)
+    left = np.zeros(first.shape, dtype=bool)
+    left[:, : first.shape[1] // 2] = True
+    nowhere, fused = np.zeros_like(left), np.maximum(first, second)
+    counted = edge_metrics.edge_preservation_of_each(first, second, fused, (left, nowhere))
+    assert counted[0] == counted[1] and np.isnan(counted[2])
+    broken = np.where(left, fused, 0)
+    # The column beside those that count has a part in their edges.
+    broken[:, first.shape[1] // 2] = fused[:, first.shape[1] // 2]
+    assert edge_metrics.edge_preservation_of_each(first, second, broken, (left, nowhere))[0] == counted[0]
+    assert edge_metrics.edge_preservation_of_each(first, second, broken)[0] < counted[0] - 0.1
+
+
 def test_an_image_fused_with_itself_keeps_everything(sources):
     image = sources[0]
     values = fusion_metrics(image, image, image)

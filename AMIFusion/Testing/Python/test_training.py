@@ -199,7 +199,8 @@ def test_an_unlicensed_training_that_diverges_is_told(tmp_path, data_folder):
 
 
 def test_every_term_is_trained(tmp_path, data_folder):
-    weights = {"flat_weight": 1.0, "step_weight": 1.0, "layers_weight": 1.0, "alone_weight": 1.0, "window_share": 0.5}
+    names = ("flat_weight", "step_weight", "layers_weight", "white_weight", "alone_weight")
+    weights = {**dict.fromkeys(names, 1.0), "window_share": 0.5, "inverted_share": 0.5}
     progress = train(tmp_path / "run", data_folder, steps=2, **weights)
     assert np.isfinite(list(progress[-1].terms.values())).all()
 

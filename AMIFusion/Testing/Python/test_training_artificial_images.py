@@ -132,3 +132,26 @@ def test_layers_are_as_thin_as_skin_and_differ_between_sources(monkeypatch, arti
         assert all(
             float(np.ptp(one[where])) < 1e-6 for one, where in zip(image.numpy(), outside.numpy()) if where.any()
         )
+
+
+def test_white_that_is_lost_among_layers_is_minded(artificial):
+    losses = {
+        fuse: np.array([float(artificial.white_loss(fuse)) for _pair in range(40)])
+        for fuse in (torch.maximum, torch.minimum, lambda first, second: first)
+    }
+    kept, darkest, first_alone = losses.values()
+    assert kept.max() == 0
+    assert np.median(darkest) > 0.1 and 0.3 < first_alone.mean() / darkest.mean() < 0.7
+
+
+def test_layers_where_white_is_lost_are_white_or_black_in_many_places(artificial):
+    drawn = []
+
+    def fuse(first, second):
+        drawn.extend([first, second])
+        return first
+
+    for _pair in range(40):
+        artificial.white_loss(fuse)
+    for level in (0.0, 1.0):
+        assert 0.2 < np.mean([float((image == level).float().mean()) for image in drawn]) < 0.6

@@ -88,6 +88,18 @@ def test_both_sources_of_a_pair_have_other_windows(monkeypatch):
     assert (first & second).float().mean() == pytest.approx(0.08, abs=0.015)
 
 
+def test_one_source_of_some_pairs_is_inverted(monkeypatch):
+    monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
+    grays = np.linspace(0, 1, 48 * 48, dtype=np.float32).reshape(1, 48, 48)
+    pairs = [TrainingPair("grays", "ct-mri", grays, grays)]
+    for share in (0.0, 0.4):
+        crops = CropSampler(pairs, 48, 2000, np.random.default_rng(0), inverted_share=share).draw()
+        first, second = (part[:, 0, -1, -1] < part[:, 0, 0, 0] for part in (crops.first, crops.second))
+        assert not (first & second).any()
+        for inverted in (first, second):
+            assert inverted.float().mean() == pytest.approx(share / 2, abs=0.04)
+
+
 @pytest.mark.parametrize("log_gamma_range", [0.0, 0.4, 0.7])
 def test_crops_are_toned_as_widely_as_asked(monkeypatch, log_gamma_range):
     monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)

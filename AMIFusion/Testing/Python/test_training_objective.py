@@ -167,6 +167,26 @@ def test_objective_minds_a_dark_line_where_both_sources_change():
     assert terms["lined"]["undershoot"] == 0
 
 
+def test_objective_minds_what_is_lost_of_white():
+    """Bone that is white in the first source and of which the second shows dark outlines."""
+    first, second = (torch.full((1, 1, 64, 64), level) for level in (0.2, 0.1))
+    first[..., 20:30], second[..., 20:30], second[..., 15:20], second[..., 30:35] = 1.0, 0.0, 0.7, 0.7
+
+    def lost(white, fused):
+        shown = torch.where(first == 1, white, first)
+        return licensed_objective(shown, second, fused, [LicensedWeights()])[1]["lost_white"]
+
+    plain = torch.maximum(first, second)
+    assert lost(1.0, plain) == lost(1.0, plain + 0.1) == 0
+    # Eight of its ten columns, for an edge may lie a pixel beside the source's; as much by which source is white.
+    assert lost(1.0, second) == pytest.approx(8 / 64)
+    swapped = licensed_objective(second, first, second, [LicensedWeights()])[1]["lost_white"]
+    assert swapped == pytest.approx(8 / 64)
+    # Half as white counts half of what is lost, and gray nothing.
+    assert lost(0.9, second) == pytest.approx(8 / 64 * 0.5 * 0.9)
+    assert lost(0.8, second) == pytest.approx(0, abs=1e-7)
+
+
 def test_flat_objective_minds_a_pattern_and_can_be_followed_from_none():
     flat = torch.full((2, 1, 8, 8), 0.3, requires_grad=True)
     loss = flat_objective(flat)
