@@ -10,6 +10,9 @@ from .configuration import TrainingConfiguration
 _TO_26 = {"slices_25": 24, "slices_26": 6, "slices_24a": 10, "slices_24b": 6, "slices_11a": 1, "slices_11b": 1}
 """A mean that the last stages begin with, or with more of themselves in it."""
 
+_TO_29 = {"slices_29": 11, "slices_27": 3, "slices_28": 2}
+"""A mean that the stages which mind lost bone begin with, or with more of themselves in it."""
+
 BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "unlicensed": {},
     "crops": {"unlicensed": 1},
@@ -63,10 +66,15 @@ BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "slices_27": _TO_26,
     "slices_28": {"slices_27": 80, **_TO_26},
     "slices_29": {"slices_28": 128, "slices_27": 80, **_TO_26},
+    "slices_30": _TO_29,
+    "slices_31": {"slices_30": 32, **_TO_29},
+    "slices_32": {"slices_30": 1, "slices_31": 1},
+    "slices_33": {"slices_32": 2, "slices_31": 2, "slices_30": 1},
+    "slices_34": {"slices_33": 2, "slices_31": 1},
 }
 """Each stage, in order, with the ones whose mean it begins with and the weight of each in it."""
 
-BUNDLED_MODEL: Mapping[str, int] = {"slices_29": 11, "slices_27": 3, "slices_28": 2}
+BUNDLED_MODEL: Mapping[str, int] = {"slices_31": 4, "slices_34": 3, "slices_32": 2, "slices_30": 1}
 """The stages whose mean was sealed, and the weight of each in it."""
 
 _ATTACKERS_STAGE = "slices_25"

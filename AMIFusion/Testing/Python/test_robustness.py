@@ -27,6 +27,7 @@ from fusion_criteria import (
     checkered_patch,
     faults,
     laplacian_pyramid,
+    lost_white,
 )
 from scipy import ndimage
 
@@ -145,6 +146,12 @@ CONDITIONS = {
 }
 """What a pair may come as; windows by what they make of the values."""
 
+WINDOWS_FOR_BONE = {
+    "bright windows": lambda first, second: (np.clip(first / 0.6, 0, 1), np.clip(second / 0.6, 0, 1)),
+    "bright gammas": lambda first, second: (first**0.4, second**0.4),
+}
+"""Under these MR is white along both sides of the skull, which is black in it: an outline as strong as CT's own."""
+
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_no_artifact_under(condition, pairs, fuse):
@@ -157,6 +164,20 @@ def test_no_artifact_under(condition, pairs, fuse):
     for name in ("false edges", "lost edges"):
         mean = np.mean([IMAGE_CRITERIA[name](*pair, fused[which]) for which, pair in tried.items()])
         assert mean <= LIMITS[f"mean {name}"], name
+
+
+@pytest.mark.parametrize("condition", [*CONDITIONS, *WINDOWS_FOR_BONE])
+def test_bone_of_ct_stays_white(condition, pairs, fuse):
+    """Whichever source is named first, and whatever outline of the bone MR shows."""
+    of_ct = [pair for name, pair in pairs.items() if "ct" in name.lower().split("-")]
+    lost = []
+    for pair in of_ct:
+        mr, ct = {**CONDITIONS, **WINDOWS_FOR_BONE}[condition](*pair)
+        if condition == "swapped":
+            mr, ct = ct, mr
+        lost += [lost_white(ct, fuse(mr, ct)), lost_white(ct, fuse(ct, mr))]
+    limit = LIMITS["lost white beside inverted contrast" if condition == "inverted contrast" else "lost white"]
+    assert max(lost) <= limit, lost
 
 
 @pytest.mark.parametrize("condition", ["as they are", "swapped"])
@@ -329,6 +350,14 @@ def test_pyramid_and_average_have_the_faults_they_are_known_for(name, phantom_pa
     pair = phantom_pairs["T1-CT"]
     fused = {"undershoot": laplacian_pyramid(*pair), "lost edges": sum(pair) / 2}[name]
     assert name in faults(*pair, fused)
+
+
+@pytest.mark.parametrize("name", ["LapPyr", "GFF", "MR alone"])
+def test_lost_bone_is_found_and_the_maximum_loses_none(name, phantom_pairs):
+    for mr, ct in (phantom_pairs["T2-CT"], phantom_pairs["T1-CT"]):
+        fused = mr if name == "MR alone" else ALTERNATIVES[name](mr, ct)
+        assert lost_white(ct, fused) > 2 * LIMITS["lost white"]
+        assert lost_white(ct, maximum(mr, ct)) == 0
 
 
 BROKEN_FUSIONS = {
