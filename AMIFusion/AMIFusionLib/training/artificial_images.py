@@ -104,7 +104,7 @@ class ArtificialImages:
         return dark_lines(first, second, fused).mean() + _unevenness(fused, distances, edges)
 
     def white_loss(self, fuse: Fuse) -> Tensor:
-        """Of curved layers seen through windows that cut off many grays: what is lost of white where one is dark."""
+        """Of curved layers seen through windows that cut off many grays: what is lost of either source's white."""
         distances, edges = self._layer_edges()
         low, width = self._random.uniform(*_CUTTING_LOW), self._random.uniform(*_CUTTING_WIDTH)
         first, second = (((pair - low) / width).clamp(0, 1) for pair in self._layers(distances, edges))

@@ -22,7 +22,7 @@ class LicensedWeights:
             crops show.
         dark_lines: of narrow lines that are darker than what is on both sides of them and that neither source shows,
             nor their pixelwise maximum: beside bone, where both sources change, they are had for nothing.
-        lost_white: of what is darker than a source within what that source shows white: bone in CT.
+        lost_white: of what is darker than a source within what that source shows white or nearly so: bone in CT.
         tolerated_artifacts: Nabf that costs nothing.
         contrast_goal, detail_goal: standard deviation and spatial frequency asked for, over those of the sources'
             pixelwise maximum.

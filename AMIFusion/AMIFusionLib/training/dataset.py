@@ -182,7 +182,7 @@ class CropSampler:
         return tuple(np.ascontiguousarray(image[:, ::-1] if flip else image) for image in turned)
 
     def _toned(self, *images: Array) -> tuple[Array, ...]:
-        """Another display for some: gamma and gain, 0 kept at 0; of some pairs other windows or one source inverted."""
+        """Another display for some: gamma and gain, which keep 0; of some other windows and one source inverted."""
         toned = []
         # For both at once: only where air is gray in both is a line that is darker than it seen.
         is_windowed = self._window_share and self._generator.random() < WINDOWED_SHARE * self._window_share

@@ -25,7 +25,7 @@ _BORDER = 8
 """Width in pixels of what does not count for contrast, detail and the histograms."""
 
 _NEARLY_WHITE = 0.8
-"""Above this ``lost_white`` counts, the more the whiter."""
+"""Gray value from which on ``lost_white`` counts, the more the whiter: bone is seldom all white in a crop."""
 
 _RANGE_WEIGHT = 10.0
 """Weight of values outside 0..1, which would be cut off: large enough that hardly any are left."""

@@ -152,6 +152,9 @@ WINDOWS_FOR_BONE = {
 }
 """Under these MR is white along both sides of the skull, which is black in it: an outline as strong as CT's own."""
 
+SHOW_WHITE_BONE = ("as they are", "misregistered", "narrow windows", "other gammas", "inverted contrast")
+"""The conditions that leave bone white; both orders of the sources are tried under each."""
+
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_no_artifact_under(condition, pairs, fuse):
@@ -166,18 +169,18 @@ def test_no_artifact_under(condition, pairs, fuse):
         assert mean <= LIMITS[f"mean {name}"], name
 
 
-@pytest.mark.parametrize("condition", [*CONDITIONS, *WINDOWS_FOR_BONE])
+@pytest.mark.parametrize("condition", [*SHOW_WHITE_BONE, *WINDOWS_FOR_BONE])
 def test_bone_of_ct_stays_white(condition, pairs, fuse):
     """Whichever source is named first, and whatever outline of the bone MR shows."""
     of_ct = [pair for name, pair in pairs.items() if "ct" in name.lower().split("-")]
     lost = []
     for pair in of_ct:
         mr, ct = {**CONDITIONS, **WINDOWS_FOR_BONE}[condition](*pair)
-        if condition == "swapped":
-            mr, ct = ct, mr
+        assert (ct >= 0.98).sum() > 1000
         lost += [lost_white(ct, fuse(mr, ct)), lost_white(ct, fuse(ct, mr))]
-    limit = LIMITS["lost white beside inverted contrast" if condition == "inverted contrast" else "lost white"]
-    assert max(lost) <= limit, lost
+    where = " beside inverted contrast" if condition == "inverted contrast" else ""
+    where = " in bright windows" if condition in WINDOWS_FOR_BONE else where
+    assert max(lost) <= LIMITS[f"lost white{where}"], lost
 
 
 @pytest.mark.parametrize("condition", ["as they are", "swapped"])
@@ -356,7 +359,7 @@ def test_pyramid_and_average_have_the_faults_they_are_known_for(name, phantom_pa
 def test_lost_bone_is_found_and_the_maximum_loses_none(name, phantom_pairs):
     for mr, ct in (phantom_pairs["T2-CT"], phantom_pairs["T1-CT"]):
         fused = mr if name == "MR alone" else ALTERNATIVES[name](mr, ct)
-        assert lost_white(ct, fused) > 2 * LIMITS["lost white"]
+        assert lost_white(ct, fused) > 2 * LIMITS["lost white in bright windows"]
         assert lost_white(ct, maximum(mr, ct)) == 0
 
 
