@@ -205,6 +205,15 @@ def test_every_term_is_trained(tmp_path, data_folder):
     assert np.isfinite(list(progress[-1].terms.values())).all()
 
 
+def test_white_among_layers_and_inverted_sources_are_learned_from(tmp_path, data_folder):
+    settings = {"plain": {}, "white": {"white_weight": 5.0}, "inverted": {"inverted_share": 1.0}}
+    learned = []
+    for name, more in settings.items():
+        train(tmp_path / name, data_folder, steps=2, **more)
+        learned.append(read_run(tmp_path / name).sealed["head.weight"])
+    assert not any(np.array_equal(learned[0], other) for other in learned[1:])
+
+
 def test_the_edges_of_enlarged_crops_weigh_as_asked(tmp_path, data_folder):
     """Where no crop is enlarged that weight is for nothing."""
     weights, learned = dataclasses.asdict(LicensedWeights()), {}
