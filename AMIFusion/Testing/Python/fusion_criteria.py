@@ -132,14 +132,18 @@ def false_edges(first, second, fused):
     return edge_metrics.artifacts(*images[:3]) - edge_metrics.artifacts(*images[:2], images[3])
 
 
-def lost_edges(first, second, fused):
-    """Qabf below the Laplacian pyramid's, but for edges well within what the other source shows white.
+def lost_edges(first, second, fused, but_within_white=False):
+    """Qabf below the Laplacian pyramid's.
 
-    MR shows marrow within bone that is white in CT: to show it as well, bone would have to be darker, see
-    ``lost_white``. The pyramid darkens it.
+    Args:
+        first, second, fused: the images.
+        but_within_white: leave out edges of the first source well within what the second shows white. MR shows marrow
+            within bone that is white in CT: to show it as well, bone would have to be darker, see ``lost_white``. The
+            pyramid darkens it.
     """
     *sources, fused, pyramid = _gray_values(first, second, fused, laplacian_pyramid(first, second))
-    counted = ~_within_white(second), ~_within_white(first)
+    everywhere = np.ones(first.shape, bool)
+    counted = (~_within_white(second) if but_within_white else everywhere), everywhere
     kept, by_pyramid = (
         edge_metrics.edge_preservation_of_each(*sources, image, counted)[0] for image in (fused, pyramid)
     )
@@ -310,9 +314,16 @@ OWN_CRITERIA = {
 """Take a fusion and try it on images of their own."""
 
 
-def faults(first, second, fused) -> dict[str, float]:
-    """The image criteria whose limits a fused image passes, with their values."""
+def faults(first, second, fused, hides_edges=False) -> dict[str, float]:
+    """The image criteria whose limits a fused image passes, with their values.
+
+    Args:
+        first, second, fused: the images.
+        hides_edges: the second source is CT whose bone hides some of MR's edges, see ``lost_edges``.
+    """
     values = {name: criterion(first, second, fused) for name, criterion in IMAGE_CRITERIA.items()}
+    if hides_edges:
+        values["lost edges"] = lost_edges(first, second, fused, but_within_white=True)
     # Fewer pixels, noisier means: the limit is for slices of 256 pixels.
     looser = {"checkerboard": max(1.0, 256 / min(first.shape))}
     return {name: value for name, value in values.items() if value > LIMITS[name] * looser.get(name, 1)}
