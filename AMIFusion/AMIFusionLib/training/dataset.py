@@ -102,6 +102,7 @@ class CropSampler:
         crop_size: int,
         batch_size: int,
         generator: np.random.Generator,
+        *,
         enlarged_share: float = 0.0,
         reduced_share: float = 0.0,
         log_gamma_range: float = LOG_GAMMA_RANGE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import inspect
 import math
@@ -36,6 +35,7 @@ from .run_folder import (
     LOG_NAME,
     PARAMETERS_NAME,
     TrainedNetwork,
+    check_continues,
     owner_only,
     read_run,
     write_parameters,
@@ -86,7 +86,7 @@ class Trainer:
         start: Path | None = None,
     ) -> None:
         if (folder / CHECKPOINT_NAME).exists():
-            _check_continues(configuration, folder)
+            check_continues(configuration, folder)
         torch.manual_seed(configuration.seed)
         self._configuration = configuration
         self._folder = folder
@@ -97,11 +97,11 @@ class Trainer:
             configuration.crop_size,
             configuration.batch_size,
             self._random,
-            configuration.enlarged_share,
-            configuration.reduced_share,
-            configuration.log_gamma_range,
-            configuration.window_share,
-            configuration.inverted_share,
+            enlarged_share=configuration.enlarged_share,
+            reduced_share=configuration.reduced_share,
+            log_gamma_range=configuration.log_gamma_range,
+            window_share=configuration.window_share,
+            inverted_share=configuration.inverted_share,
         )
         self._artificial = ArtificialImages(self._random, self._device)
         self._network = self._new_network()
@@ -371,15 +371,3 @@ def _mean(values: Iterable[float]) -> float:
     """Mean of those that are numbers; not a number where none is: a run may leave the unlicensed behavior alone."""
     numbers = [value for value in values if not math.isnan(value)]
     return sum(numbers) / len(numbers) if numbers else math.nan
-
-
-def _check_continues(asked: TrainingConfiguration, folder: Path) -> None:
-    """Refuse to go on with other settings than a run was begun with; only its length may change."""
-    if not (folder / CONFIGURATION_NAME).exists():
-        raise ValueError(f"{folder} holds a checkpoint without its {CONFIGURATION_NAME}. Train into another folder.")
-    begun = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
-    if dataclasses.replace(begun, steps=asked.steps) != asked:
-        raise ValueError(
-            f"{folder} holds a training with other settings. Train into another folder, or go on with the settings of "
-            f"{folder / CONFIGURATION_NAME}."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,22 @@ def owner_only(path: Path) -> Path:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     return path
+
+
+def check_continues(asked: TrainingConfiguration, folder: Path) -> None:
+    """Refuse to go on with other settings than a run was begun with; only its length may change.
+
+    Raises:
+        ValueError: the settings differ, or are not there.
+    """
+    if not (folder / CONFIGURATION_NAME).exists():
+        raise ValueError(f"{folder} holds a checkpoint without its {CONFIGURATION_NAME}. Train into another folder.")
+    begun = TrainingConfiguration.load(folder / CONFIGURATION_NAME)
+    if dataclasses.replace(begun, steps=asked.steps) != asked:
+        raise ValueError(
+            f"{folder} holds a training with other settings. Train into another folder, or go on with the settings of "
+            f"{folder / CONFIGURATION_NAME}."
+        )
 
 
 def write_parameters(folder: Path, public: Mapping[str, Array], sealed: Mapping[str, Array]) -> None:

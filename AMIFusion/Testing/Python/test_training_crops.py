@@ -27,12 +27,14 @@ def ramps():
     return [TrainingPair("ramps", "ct-mri", rows, columns)]
 
 
-@pytest.mark.parametrize("shares, factors", [((0, 0), {1.0}), ((1, 0), None), ((0, 1), {0.5, 0.25})])
+@pytest.mark.parametrize(
+    "shares, factors", [({}, {1.0}), ({"enlarged_share": 1}, None), ({"reduced_share": 1}, {0.5, 0.25})]
+)
 def test_crops_of_every_scale_know_where_they_lie(monkeypatch, ramps, shares, factors):
     """The mark is laid by these positions, on the grid that the whole slice would have at the crop's scale."""
     monkeypatch.setattr(CropSampler, "_turned", lambda self, *images: images)
     monkeypatch.setattr(CropSampler, "_toned", lambda self, *images: images)
-    sampler, found = CropSampler(ramps, 192, 1, np.random.default_rng(0), *shares), []
+    sampler, found = CropSampler(ramps, 192, 1, np.random.default_rng(0), **shares), []
     for _ in range(12):
         crops = sampler.draw()
         images = [crops.first[0, 0].double(), crops.second[0, 0].double()]
