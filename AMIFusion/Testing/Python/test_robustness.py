@@ -158,7 +158,7 @@ SHOW_WHITE_BONE = ("as they are", "misregistered", "narrow windows", "other gamm
 
 
 HIDES_EDGES = {("narrow windows", "T1-CT")}
-"""Where bone that is all white in CT hides so much of MR's marrow that a pyramid, which darkens it, keeps more edges."""
+"""Where bone, all white in CT, hides so much of MR's marrow that a pyramid, which darkens it, keeps more edges."""
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
