@@ -34,7 +34,7 @@ def check_free(
     """
     if not has_unicode_name(target.absolute()):
         raise OSError(f"The name {ascii(str(target.absolute()))} is not in Unicode. Choose another.")
-    _check_writable(target)
+    check_writable(target)
     _check_kind(target, folder)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -45,6 +45,26 @@ def check_free(
     # A folder is replaced whole: one that holds anything else was named by mistake.
     if target.is_dir() and not (replaceable and all(_is(part, replaceable) for part in target.iterdir())):
         raise FileExistsError(f"The folder {target} holds other things too, so it is not replaced. Choose another.")
+
+
+def check_writable(target: Path, into: bool = False) -> None:
+    """Refuse a place below what is no folder, or in a folder that this user cannot write to.
+
+    Args:
+        target: a file or folder to write; it need not be there.
+        into: it is a folder that files are to be written into, and may be there already.
+
+    Raises:
+        OSError: with a sentence that says what to do.
+    """
+    path = target.absolute()
+    for folder in (path, *path.parents) if into else path.parents:
+        if os.path.lexists(folder):
+            break
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{target} cannot be written, because {folder} is no folder. Choose another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{target} cannot be written: {folder} does not allow it. Choose another place.")
 
 
 _ASIDE = ("replaced", "set-aside")
@@ -113,17 +133,6 @@ _ADVICE = {
     errno.EROFS: "The disk cannot be written to. Choose another place.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
-
-
-def _check_writable(target: Path) -> None:
-    """Refuse a place below what is no folder, or in a folder that this user cannot write to."""
-    for folder in target.absolute().parents:
-        if os.path.lexists(folder):
-            break
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{target} cannot be written, because {folder} is no folder. Choose another place.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{target} cannot be written: {folder} does not allow it. Choose another place.")
 
 
 def _check_kind(target: Path, folder: bool | None) -> None:

@@ -42,6 +42,7 @@ def attack(
         from AMIFusionLib.evaluation.attacks.report import write_reports
         from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite, check_letters
         from AMIFusionLib.evaluation.markdown import split_at_markers, write_between_markers
+        from AMIFusionLib.whole_output import check_writable
 
         torch.set_num_threads(threads)
         letters = _parts(only) or LETTERS
@@ -49,6 +50,7 @@ def attack(
             check_letters(letters)
             if not _parts(words):
                 raise ValueError("Give at least one word of the mark with --words.")
+        check_writable(out, into=True)
         if document:
             split_at_markers(document)
         path, license_text = measured_model(model, license_file)

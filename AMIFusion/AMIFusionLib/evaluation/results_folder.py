@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from AMIFusionLib.input_files import parse_json, read_input_file
+from AMIFusionLib.whole_output import check_writable
 
 from .measuring import Row
 
@@ -24,7 +25,7 @@ _SUMMARY_PARTS = {"model", "data", "versions", "pairs", "phantom"}
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse to write over what no evaluation wrote.
+    """Refuse to write over what no evaluation wrote, or where nothing can be written.
 
     Args:
         folder: for an evaluation's files; it need not be there.
@@ -32,8 +33,9 @@ def check_folder(folder: Path) -> None:
     Raises:
         FileExistsError: a file or the folder of contact sheets is there and no earlier evaluation's, or something of
             another kind is in its place.
-        OSError: the folder cannot be looked into.
+        OSError: the folder cannot be looked into or written to.
     """
+    check_writable(folder, into=True)
     is_earlier = _holds_evaluation(folder)
     for name in (MEASURES_NAME, SUMMARY_NAME, REPORT_NAME, SHEETS_NAME):
         path = folder / name

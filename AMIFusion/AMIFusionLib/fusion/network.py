@@ -184,7 +184,8 @@ class TwoScaleNetwork(AuthorizableFusionNetwork):
         """Compute at a quarter of the resolution in bfloat16: half of the work.
 
         What comes up from there is added to what half the resolution has, which keeps its precision, as the sources do.
-        So does the way down, whose rounded weights would move single voxels most: three gray levels in 255, not two.
+        So does the way down: rounding its weights would move single voxels by more than three gray levels in 255, and
+        rounding all the others does by less than two.
         """
         for coarse in (self.body, self.up):
             coarse.bfloat16()
@@ -194,6 +195,7 @@ class TwoScaleNetwork(AuthorizableFusionNetwork):
         height, width = first.shape[-2:]
         fine = self.enter(functional.relu_(self.stem(_blocks_of(_stacked(first, second, mark, 4), 2))))
         yield
+        # The body has the precision of the way up, but may be without blocks.
         coarse = _in_precision_of(self.up, functional.relu_(self.down(_blocks_of(fine, 2))))
         for block in self.body:
             yield

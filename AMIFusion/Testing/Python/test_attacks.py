@@ -288,6 +288,16 @@ def test_command_runs_everything_and_goes_on(tmp_path, plain, data_folder, reada
         assert f"| {letter} | " in text and (tmp_path / "out" / "pictures" / f"{letter}.png").is_file()
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch, plain, data_folder):
+    monkeypatch.setattr("AMIFusionLib.evaluation.attacks.bench.Bench.__init__", lambda *_: pytest.fail("began"))
+    (tmp_path / "afile").write_text("precious")
+    shown = command(
+        plain.path, "--license", plain.license, "--data", data_folder, "--out", tmp_path / "afile" / "x", expect=1
+    )
+    assert f"{tmp_path / 'afile'} is no folder. Choose another place." in " ".join(shown.split())
+    assert (tmp_path / "afile").read_text() == "precious"
+
+
 def test_results_of_another_model_are_not_taken_for_this_ones(tmp_path, seal, readable):
     runs = []
     for seed in (1, 3):

@@ -127,10 +127,10 @@ def test_lower_precision_is_not_seen(monkeypatch, pair, bundled, is_licensed):
     differences = np.abs(np.subtract(*(gray(node) for node in nodes))) * 255
     # What the FAQ says, but where other processors may round another way; the marked result fills its air, too.
     assert 0 < differences.mean() < (0.01 if is_licensed else 0.1)
-    assert differences.max() < 3 and np.percentile(differences, 99.9) < 1.001
+    assert differences.max() < 2.5 and np.percentile(differences, 99.9) < 1.001
     values = [slicer.util.arrayFromVolume(node).astype(int) for node in nodes]
     if values[0].ndim == 4:
-        assert np.abs(values[1] - values[0]).max() <= 12
+        assert np.abs(values[1] - values[0]).max() <= 10
 
 
 @pytest.mark.parametrize("is_faster", [False, True])

@@ -192,7 +192,7 @@ def test_precision_is_lowered_where_that_is_faster_only(monkeypatch, is_faster):
     network, volumes = small_two_scale_network(), Volumes((2, 16, 24))
     volumes.fuse(FusionEngine(network, "cpu"))
     assert asked == [torch.device("cpu")] and np.isfinite(volumes.result).all()
-    assert lowered_layers(network) == ({"down", "body", "up"} if is_faster else set())
+    assert lowered_layers(network) == ({"body", "up"} if is_faster else set())
 
 
 def test_precision_is_lowered_when_the_cpu_takes_over_from_a_gpu(monkeypatch):
@@ -203,7 +203,7 @@ def test_precision_is_lowered_when_the_cpu_takes_over_from_a_gpu(monkeypatch):
     moved.append(True)
     CrampedGpu(monkeypatch, engine, capacity=0)
     volumes.fuse(engine)
-    assert lowered_layers(network) == {"down", "body", "up"} and np.isfinite(volumes.result).all()
+    assert lowered_layers(network) == {"body", "up"} and np.isfinite(volumes.result).all()
 
 
 class OnTheGpu:

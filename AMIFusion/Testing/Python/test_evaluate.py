@@ -257,6 +257,10 @@ def test_command_replaces_an_earlier_evaluation_and_nothing_else(data, tmp_path,
     assert f"{out / 'measures.csv'} is there already, and no evaluation wrote it" in shown
     assert files_in(out) == ["measures.csv"] and (out / "measures.csv").read_text() == "precious"
     (out / "measures.csv").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("AMIFusionLib.evaluation.subject.open_subject", lambda *_: pytest.fail("began"))
+        shown = evaluate_files(model_path, "--data", data, "--out", data / "manifest.csv" / "out", expect=1)
+    assert f"{data / 'manifest.csv'} is no folder. Choose another place." in shown
     for _ in range(2):
         evaluate_files(model_path, "--data", data, "--out", out)
 

@@ -27,7 +27,6 @@ from fusion_criteria import (
     checkered_patch,
     faults,
     laplacian_pyramid,
-    lost_edges,
     lost_white,
 )
 from scipy import ndimage
@@ -355,12 +354,16 @@ def test_broken_image_is_found(name, fuse, phantom_pairs):
     assert name in faults(first, second, BROKEN_IMAGES[name](fused, first, second))
 
 
-def test_only_edges_within_white_are_left_out(fuse, phantom_pairs):
-    mr, ct = CONDITIONS["narrow windows"](*phantom_pairs["T1-CT"])
+@pytest.mark.parametrize("where", ["T1 in narrow windows", "1024x1024"])
+def test_edges_are_left_out_where_bone_hides_too_many_and_a_blur_is_found_all_the_same(
+    where, fuse, phantom_pairs, large_pair
+):
+    narrow = CONDITIONS["narrow windows"](*phantom_pairs["T1-CT"])
+    mr, ct = narrow if where == "T1 in narrow windows" else large_pair
     fused = fuse(mr, ct)
-    assert lost_edges(mr, ct, fused, but_within_white=True) < LIMITS["lost edges"] < lost_edges(mr, ct, fused)
-    blurred = ndimage.gaussian_filter(fused, 1)
-    assert lost_edges(mr, ct, blurred, but_within_white=True) > 2 * LIMITS["lost edges"]
+    assert "lost edges" in faults(mr, ct, fused) and not faults(mr, ct, fused, hides_edges=True)
+    found = faults(mr, ct, ndimage.gaussian_filter(fused, 0.8), hides_edges=True)
+    assert "mean lost edges" in found and "lost edges where bone hides some" in found
 
 
 @pytest.mark.parametrize("name", ["undershoot", "lost edges"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from AMIFusionLib.whole_output import check_free, problem_of, whole
+from AMIFusionLib.whole_output import check_free, check_writable, problem_of, whole
 
 
 def content(folder):
@@ -138,6 +138,11 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(old, monkeypa
     for name in ("file.nrrd/x.nrrd", "file.nrrd/deep/x.nrrd"):
         with pytest.raises(NotADirectoryError, match="is no folder. Choose another place"):
             check_free(old / name)
+    for name in ("file.nrrd", "file.nrrd/deep"):
+        with pytest.raises(NotADirectoryError, match="is no folder. Choose another place"):
+            check_writable(old / name, into=True)
+    for name in ("series", "new/deep"):
+        check_writable(old / name, into=True)
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != old)
     with pytest.raises(PermissionError, match="does not allow it"):
         check_free(old / "new" / "x.nrrd")
