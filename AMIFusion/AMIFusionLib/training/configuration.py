@@ -183,7 +183,7 @@ class TrainingConfiguration:
             configuration = cls(**settings)
             configuration.check()
         except (RecursionError, ValueError) as error:
-            raise ValueError(f"{path} is not a training configuration: {error}") from error
+            raise ValueError(f"{path} is not a training configuration: {error}. Correct it.") from error
         return configuration
 
     def check(self) -> None:

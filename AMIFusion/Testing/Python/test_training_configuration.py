@@ -82,6 +82,7 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match="not a training configuration: (Expecting|.* must|.* cannot)") as refused:
             TrainingConfiguration.load(path)
+        assert str(refused.value).endswith(". Correct it.")
         assert not any(word in str(refused.value) for word in ("__init__", "object is", "supported between"))
 
 
