@@ -170,8 +170,9 @@ class TrainingConfiguration:
             ValueError: not JSON, or a name that is no setting.
             OSError: the file cannot be read.
         """
+        content = read_input_file(path, _LARGEST_FILE)
         try:
-            settings = _known(parse_json(read_input_file(path, _LARGEST_FILE)), cls, "settings")
+            settings = _known(parse_json(content), cls, "settings")
             settings["licensed_weights"] = LicensedWeights(
                 **_known(settings.get("licensed_weights", {}), LicensedWeights, "'licensed_weights'")
             )
