@@ -15,6 +15,7 @@ from .fusion.balance import EVEN, balance_gains
 from .fusion.devices import AUTOMATIC
 from .fusion.engine import FusionEngine, check_slice_size
 from .fusion.network import build_network
+from .source_order import is_moving_finer
 from .volumes.checks import check_inputs, check_output
 from .volumes.color import faded_chroma
 from .volumes.intensity import WINDOW_FROM_DISPLAY
@@ -124,8 +125,11 @@ class FusionJob:
             VolumeError: a volume was moved, changed or removed meanwhile.
         """
         total = self._result.shape[0]
-        layout, shape = self._layout, self._result.shape
-        for done in self._engine.fuse(self._read, self._write, shape, layout.spacing, layout.text_senses, self._gains):
+        layout, shown = self._layout, (self._sources[0].shown, self._sources[1].shown)
+        for done in self._engine.fuse(
+            self._read, self._write, self._result.shape, layout.spacing, layout.text_senses, self._gains,
+            is_moving_finer(self._reference, self._moving, shown),
+        ):  # fmt: skip
             # The result appears before the last progress is seen, so that whoever counts to the end finds it.
             if done == total:
                 self.node = self._publish()
@@ -159,7 +163,7 @@ class FusionJob:
         """Where the result comes from; the license itself is no part of it."""
         licensed = self._authorization.license
         # The display may change later; whoever compares the result with its sources must see them as they were fused.
-        windows = [f"{source.window.low!r} {source.window.high!r}" for source in self._sources]
+        windows = [f"{source.shown.window.low!r} {source.shown.window.high!r}" for source in self._sources]
         return {
             "ReferenceNodeID": self._reference.GetID(),
             "MovingNodeID": self._moving.GetID() or "",

@@ -16,6 +16,7 @@ from .fusion.devices import AUTOMATIC
 from .fusion.engine import FusionEngine
 from .fusion.network import MINIMUM_SLICE_SIZE, build_network
 from .fusion_job import FusionOptions
+from .source_order import is_moving_finer
 from .volumes.checks import check_inputs
 from .volumes.color import faded_chroma
 from .volumes.planes import SliceLayout
@@ -67,6 +68,8 @@ class SlicePreview:
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, device)
         self._sources = _Source(), _Source()
+        self._shown: tuple[ShownValues, ShownValues] | None = None
+        self._is_moving_finer = False
 
     def fuse(
         self, reference: vtkMRMLVolumeNode, moving: vtkMRMLVolumeNode, options: FusionOptions, plane: ViewPlane
@@ -90,7 +93,9 @@ class SlicePreview:
         grid, pixel = grid_on_plane(plane, min(reference.GetSpacing()), MINIMUM_SLICE_SIZE)
         layout = SliceLayout((0, 1, 2), (False,) * 3, (pixel,) * 3, (1, 1))
         slabs = [source.read(node, grid) for source, node in zip(self._sources, (reference, moving))]
-        shown = [source.shown(node, options) for source, node in zip(self._sources, (reference, moving))]
+        shown = self._sources[0].shown(reference, options), self._sources[1].shown(moving, options)
+        if shown != self._shown:
+            self._shown, self._is_moving_finer = shown, is_moving_finer(reference, moving, shown)
         result = ResultImage(grid, layout, any(each.is_color for each in shown))
         luma = np.zeros(result.shape, np.float32)
         chroma = np.zeros((*result.shape, 2), np.float32) if result.is_color else None
@@ -113,7 +118,7 @@ class SlicePreview:
         sources = np.ascontiguousarray(first), np.ascontiguousarray(second)
         for _ in self._engine.fuse(
             lambda _start, _stop: sources, lambda _start, slices: fused.append(slices), first.shape, (pixel,) * 3,
-            gains=gains,
+            gains=gains, is_second_finer=self._is_moving_finer,
         ):  # fmt: skip
             pass
         return fused[0]

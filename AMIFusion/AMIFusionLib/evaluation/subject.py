@@ -13,6 +13,7 @@ from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.authorization.revocation import RevocationList
 from AMIFusionLib.fusion.engine import FusionEngine
+from AMIFusionLib.fusion.fineness import is_second_finer, sampled_slices
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork, build_network
 
 from .eight_bit import eight_bit
@@ -99,6 +100,10 @@ def _fused(
     def write(start: int, done: Array) -> None:
         fused[start : start + len(done)] = done
 
-    for _ in FusionEngine(network, "cpu").fuse(read, write, first.shape, (1.0, *pixel_spacing)):
+    sampled = sampled_slices(len(first))
+    is_reversed = is_second_finer(first[sampled], second[sampled], pixel_spacing, pixel_spacing)
+    for _ in FusionEngine(network, "cpu").fuse(
+        read, write, first.shape, (1.0, *pixel_spacing), is_second_finer=is_reversed
+    ):
         pass
     return fused

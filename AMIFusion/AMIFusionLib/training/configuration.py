@@ -116,6 +116,8 @@ class TrainingConfiguration:
         window_share: half of this share of the crops shows another part of both sources' gray values, as display
             windows with other limits do: what is beyond them is cut off, and air may be gray.
         inverted_share: share of the crops of which one source is shown inverted, dark for bright.
+        finer_first: whether the finer source of a case always comes first, as it does when volumes are fused; if not,
+            either does as often.
         flat_weight: weight of the pattern left in the fusion of two constants.
         step_weight: weight of the halo left beside straight edges between pairs of constants, with noise and without,
             and of the seam along them.
@@ -150,6 +152,7 @@ class TrainingConfiguration:
     log_gamma_range: float = LOG_GAMMA_RANGE
     window_share: float = 0.0
     inverted_share: float = 0.0
+    finer_first: bool = False
     flat_weight: float = 0.0
     step_weight: float = 0.0
     layers_weight: float = 0.0
@@ -203,6 +206,8 @@ class TrainingConfiguration:
                 raise ValueError(f"'{name}' must be a whole number of at least {least} and at most {most}")
         if type(self.licensed) is not bool or not (self.licensed or self.unlicensed_every):
             raise ValueError("'licensed' must be true or false, and true where 'unlicensed_every' is 0")
+        if type(self.finer_first) is not bool:
+            raise ValueError("'finer_first' must be true or false")
         if not isinstance(self.architecture, str):
             raise ValueError("'architecture' must be a name")
         if not _is_number(self.learning_rate) or self.learning_rate <= 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from AMIFusionLib.arrays import Array
+from AMIFusionLib.fusion.fineness import is_second_finer, sampled_slices
 
 from .configuration import LOG_GAMMA_RANGE, REDUCTIONS
 from .manifest import ManifestRow, read_manifest, read_pair
@@ -45,6 +47,16 @@ class TrainingPair:
     kind: str
     first: Array
     second: Array
+
+    @cached_property
+    def is_second_finer(self) -> bool:
+        """Whether the network takes the second source first where volumes are fused, see ``fusion.fineness``."""
+        sampled = sampled_slices(len(self.first))
+        return is_second_finer(self.first[sampled], self.second[sampled])
+
+    def in_order(self) -> TrainingPair:
+        """The same pair in the order in which the network takes it."""
+        return replace(self, first=self.second, second=self.first) if self.is_second_finer else self
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ class CropSampler:
         log_gamma_range: natural logarithm of the largest gamma that crops are toned with; the smallest is its inverse.
         window_share: times ``WINDOWED_SHARE``, the share of pairs whose sources are both seen through other windows.
         inverted_share: share of the pairs of which one source is shown dark for bright.
+        finer_first: whether each pair's finer source always comes first; if not, either does as often.
 
     Raises:
         ValueError: slices smaller than a crop.
@@ -108,6 +121,7 @@ class CropSampler:
         log_gamma_range: float = LOG_GAMMA_RANGE,
         window_share: float = 0.0,
         inverted_share: float = 0.0,
+        finer_first: bool = False,
     ) -> None:
         small = [pair.name for pair in pairs if min(pair.first.shape[1:]) < crop_size]
         if small:
@@ -120,6 +134,7 @@ class CropSampler:
         self._enlarged_share, self._reduced_share = enlarged_share, reduced_share
         self._log_gamma_range, self._window_share = log_gamma_range, window_share
         self._inverted_share = inverted_share
+        self._finer_first = finer_first
 
     def draw(self) -> Crops:
         """The next batch."""
@@ -141,7 +156,7 @@ class CropSampler:
         window = self._window(pair, side)
         images = [_enlarged(volume[window], self._crop_size) for volume in (pair.first, pair.second)]
         first, second = self._toned(*self._turned(*images))
-        if self._generator.random() < 0.5:
+        if pair.is_second_finer if self._finer_first else self._generator.random() < 0.5:
             first, second = second, first
         # Where the crop's pixels lie on the grid that a slice so enlarged would have, from its center.
         lines = np.arange(self._crop_size, dtype=np.float32)

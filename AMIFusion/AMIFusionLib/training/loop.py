@@ -102,6 +102,7 @@ class Trainer:
             log_gamma_range=configuration.log_gamma_range,
             window_share=configuration.window_share,
             inverted_share=configuration.inverted_share,
+            finer_first=configuration.finer_first,
         )
         self._artificial = ArtificialImages(self._random, self._device)
         self._network = self._new_network()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from slicer.util import arrayFromVolume
 
 from AMIFusionLib.arrays import Array
 
@@ -63,6 +64,17 @@ class ShownValues:
         return SourceSlices(luma(values), chroma(values) if self.is_color else None)
 
 
+def shown_slices(node: vtkMRMLVolumeNode, shown: ShownValues, indices: Array) -> Array:
+    """Some slices of a volume on its own grid, luma as the user sees it: (n, rows, columns) float32 in 0..1.
+
+    Args:
+        node: a checked vtkMRMLVolumeNode.
+        shown: its window and colors.
+        indices: (n,) int, of the slices in the voxels' slowest direction.
+    """
+    return shown.of(arrayFromVolume(node)[indices]).luma
+
+
 class VolumeSource:
     """Slices of one volume on the reference's grid.
 
@@ -71,6 +83,9 @@ class VolumeSource:
         reference: the volume whose grid counts.
         layout: how the reference is cut.
         window, keep_color: as ``ShownValues`` takes them.
+
+    Attributes:
+        shown: the volume's window and colors.
 
     Raises:
         NoOverlapError: nothing of the volume lies within the reference.
@@ -85,19 +100,14 @@ class VolumeSource:
         keep_color: bool,
     ) -> None:
         self._layout = layout
-        self._shown = ShownValues(node, window, keep_color)
+        self.shown = ShownValues(node, window, keep_color)
         self._reader = reader_for(node, reference)
-
-    @property
-    def window(self) -> IntensityWindow:
-        """The values that become 0..1."""
-        return self._shown.window
 
     @property
     def is_color(self) -> bool:
         """Whether slices come with chroma."""
-        return self._shown.is_color
+        return self.shown.is_color
 
     def read(self, start: int, stop: int) -> SourceSlices:
         """Slices ``start`` to ``stop`` of the layout."""
-        return self._shown.of(self._layout.view(self._reader.read(self._layout.axes[0], start, stop)))
+        return self.shown.of(self._layout.view(self._reader.read(self._layout.axes[0], start, stop)))

@@ -12,6 +12,7 @@ from AMIFusionLib.fusion.engine import SliceSizeError
 from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.volumes.errors import OutputVolumeError, VolumeError
 from AMIFusionLib.volumes.sameness import sameness
+from scipy import ndimage
 
 NOW = datetime.now(timezone.utc)
 
@@ -72,6 +73,39 @@ def test_inputs_are_not_changed(pair, model, scene):
     for node, (array, time, display_time) in zip(pair, before):
         np.testing.assert_array_equal(arrays(node), array)
         assert (node.GetMTime(), node.GetDisplayNode().GetMTime()) == (time, display_time)
+
+
+def fine_and_blurred(add_volume, color=False):
+    """Two volumes on one grid, of which the first is drawn finer."""
+    fine = np.random.default_rng(0).random((10, 20, 24))
+    blurred = ndimage.gaussian_filter(fine, (0, 2, 2))
+    if color:
+        blurred = (255 * blurred[..., None] * np.array([1.0, 0.6, 0.2])).astype(np.uint8)
+    else:
+        blurred = (100 * blurred).astype(np.float32)
+    window = None if color else (0, 100)
+    return add_volume((1000 * fine).astype(np.int16), "MR", window=(0, 1000)), add_volume(blurred, "PET", window=window)
+
+
+@pytest.mark.parametrize("plane", ["acquisition", "sagittal"])
+@pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
+def test_swapped_volumes_give_the_same_voxels(color, plane, add_volume, model, issue):
+    """The balance too stays with its volume."""
+    pair = fine_and_blurred(add_volume, color)
+    for balance in (50.0, 20.0):
+        results = [
+            arrays(FusionJob(*volumes, model, authorize(model, issue()), FusionOptions(plane=plane, balance=each)).run())
+            for volumes, each in ((pair, balance), (pair[::-1], 100 - balance))
+        ]
+        np.testing.assert_array_equal(*results)
+
+
+def test_order_of_the_sources_changes_the_result_of_a_network_that_minds_it(monkeypatch, add_volume, model):
+    """So that the test above can fail."""
+    monkeypatch.setattr("AMIFusionLib.fusion_job.is_moving_finer", lambda *volumes: False)
+    pair = fine_and_blurred(add_volume)
+    one, other = (arrays(FusionJob(*each, model, authorize(model, None)).run()) for each in (pair, pair[::-1]))
+    assert (one != other).mean() > 0.5
 
 
 def test_every_plane_fuses_the_same_volume(pair, model):

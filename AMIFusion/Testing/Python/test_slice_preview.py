@@ -12,6 +12,7 @@ from AMIFusionLib.fusion_job import FusionJob, FusionOptions
 from AMIFusionLib.slice_preview import SlicePreview
 from AMIFusionLib.volumes.errors import NoOverlapError, VolumeError
 from AMIFusionLib.volumes.view_plane import ViewPlane
+from scipy import ndimage
 from vtk.util.numpy_support import vtk_to_numpy
 
 SHAPE = (12, 40, 48)
@@ -75,6 +76,32 @@ def jobs_result(slicer, pair, model, text, **options):
     """The job's result of the same pair, in the same levels."""
     node = FusionJob(*pair, model, authorize(model, text), FusionOptions(device="cpu", **options)).run()
     return slicer.util.arrayFromVolume(node).astype(int)
+
+
+def test_order_of_the_volumes_changes_only_the_grid(slicer, pair, preview, model, issue):
+    """The random volumes on one grid, one blurred: which is finer is told once, and again in another window."""
+    fine, other = pair
+    blurred = ndimage.gaussian_filter(slicer.util.arrayFromVolume(fine), (0, 2, 2))
+    slicer.util.updateVolumeFromArray(other, blurred.astype(np.float32))
+    other.CopyOrientation(fine)
+    other.GetDisplayNode().SetAutoWindowLevel(False)
+    other.GetDisplayNode().SetWindowLevelMinMax(0, 1000)
+    view = plane_at(center_of(5))
+    one, swapped = (array_of(preview.fuse(*each, FusionOptions(), view)) for each in (pair, pair[::-1]))
+    np.testing.assert_array_equal(one, swapped)
+    assert one.any()
+
+
+def test_which_volume_is_finer_is_told_again_only_where_something_changed(monkeypatch, pair, preview):
+    told = []
+    monkeypatch.setattr("AMIFusionLib.slice_preview.is_moving_finer", lambda *volumes: told.append(volumes) or False)
+    for index in (4, 5):
+        preview.fuse(*pair, FusionOptions(), plane_at(center_of(index)))
+    assert len(told) == 1
+    pair[1].GetDisplayNode().SetAutoWindowLevel(False)
+    pair[1].GetDisplayNode().SetWindowLevelMinMax(10, 40)
+    preview.fuse(*pair, FusionOptions(), plane_at(center_of(5)))
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("index", [0, 5, 11])

@@ -66,7 +66,7 @@ class Slices:
 
     Attributes:
         kind: pair type ("ct-mri", ...).
-        first, second: the sources.
+        first, second: the sources, in the order in which the extension gives them to the network.
         marks: the mark planes that the extension gives the network with them.
         licensed, unlicensed: what the model makes of them.
         neighbors: the slices before and after each, without licensed results; empty for neighbors themselves.
@@ -126,12 +126,13 @@ class Bench:
         self.public = self.network()
         self._remembered: dict[Hashable, Any] = {}
         self._licensed = self.network(authorization.parameters)
-        self.training_pairs, self.measured_pairs = (load_pairs(data, split) for split in ("train", "validation"))
+        self.training_pairs = load_pairs(data, "train")
+        self.measured_pairs = [pair.in_order() for pair in load_pairs(data, "validation")]
         sizes = {pair.first.shape[1:] for pair in (*self.training_pairs, *self.measured_pairs)}
         if len(sizes) > 1:
             raise ValueError(f"The slices of all cases must be of one size, not of {len(sizes)} as in {data}.")
         self.slice_shape: tuple[int, int] = sizes.pop()
-        self.tuning = self._by_kind(self.training_pairs, effort.tuning)
+        self.tuning = self._by_kind([pair.in_order() for pair in self.training_pairs], effort.tuning)
         self.reported = self._by_kind(self.measured_pairs, effort.reported)
         self.kinds = [kind for kind in self.reported if kind in self.tuning]
         if not self.kinds:
