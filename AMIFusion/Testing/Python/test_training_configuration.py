@@ -63,6 +63,7 @@ def test_configuration_comes_back_and_typing_errors_are_named(tmp_path):
         '{"licensed_weights": {"enlarged_edges": null}}',
         '{"window_share": 1.1}',
         '{"inverted_share": -0.1}',
+        '{"finer_first": 1}',
         '{"averaging_decay": 1.5}',
         '{"averaging_decay": 1}',
         '{"licensed_weights": {"edges": -5}}',

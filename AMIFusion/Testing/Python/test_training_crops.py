@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from AMIFusionLib.training.dataset import CropSampler, TrainingPair, load_pairs
+from scipy import ndimage
 from small_training import data_folder, train  # noqa: F401 (a fixture)
 
 
@@ -100,6 +101,24 @@ def test_one_source_of_some_pairs_is_inverted(monkeypatch):
         assert not (first & second).any()
         for inverted in (first, second):
             assert inverted.float().mean() == pytest.approx(share / 2, abs=0.04)
+
+
+@pytest.mark.parametrize("is_second_finer", [False, True])
+def test_the_finer_source_comes_first_where_asked_and_either_else(is_second_finer):
+    """The finer one is brighter."""
+    noise = np.random.default_rng(0).random((1, 96, 96))
+    smooth = 0.3 * ndimage.gaussian_filter(noise, (0, 3, 3)) / 0.5
+    images = [image.astype(np.float32) for image in (0.6 + 0.4 * noise, smooth)]
+    pair = TrainingPair("noise", "ct-mri", *(images[::-1] if is_second_finer else images))
+    assert pair.is_second_finer == is_second_finer
+    ordered = pair.in_order()
+    np.testing.assert_array_equal(ordered.first, images[0])
+    np.testing.assert_array_equal(ordered.second, images[1])
+    for finer_first, share in ((True, 1.0), (False, 0.5)):
+        random = np.random.default_rng(0)
+        crops = CropSampler([pair], 48, 400, random, log_gamma_range=0.0, finer_first=finer_first).draw()
+        is_first = (crops.first.mean(dim=(1, 2, 3)) > crops.second.mean(dim=(1, 2, 3))).float()
+        assert is_first.mean() == pytest.approx(share, abs=0.1 if share < 1 else 0)
 
 
 @pytest.mark.parametrize("log_gamma_range", [0.0, 0.4, 0.7])
