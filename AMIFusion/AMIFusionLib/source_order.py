@@ -21,11 +21,15 @@ def is_moving_finer(
         reference, moving: checked vtkMRMLVolumeNode.
         shown: the window and colors of both.
     """
-    samples = [_sampled(node, values) for node, values in zip((reference, moving), shown)]
-    spacings = [(node.GetSpacing()[1], node.GetSpacing()[0]) for node in (reference, moving)]
-    return fineness.is_second_finer(*samples, *spacings)
+    first, second = (_sampled(node, values) for node, values in zip((reference, moving), shown))
+    return fineness.is_second_finer(first, second, _pixel_spacing(reference), _pixel_spacing(moving))
 
 
 def _sampled(node: vtkMRMLVolumeNode, shown: ShownValues) -> Array:
     count = node.GetImageData().GetDimensions()[2]
     return shown_slices(node, shown, fineness.sampled_slices(count))
+
+
+def _pixel_spacing(node: vtkMRMLVolumeNode) -> tuple[float, float]:
+    columns, rows, _slices = node.GetSpacing()
+    return rows, columns

@@ -93,10 +93,10 @@ def test_swapped_volumes_give_the_same_voxels(color, plane, add_volume, model, i
     """The balance too stays with its volume."""
     pair = fine_and_blurred(add_volume, color)
     for balance in (50.0, 20.0):
-        results = [
-            arrays(FusionJob(*volumes, model, authorize(model, issue()), FusionOptions(plane=plane, balance=each)).run())
-            for volumes, each in ((pair, balance), (pair[::-1], 100 - balance))
-        ]
+        results = []
+        for volumes, each in ((pair, balance), (pair[::-1], 100 - balance)):
+            options = FusionOptions(plane=plane, balance=each)
+            results.append(arrays(FusionJob(*volumes, model, authorize(model, issue()), options).run()))
         np.testing.assert_array_equal(*results)
 
 
