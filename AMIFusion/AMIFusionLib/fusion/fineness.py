@@ -56,7 +56,8 @@ def is_second_finer(
     """
     images = (first, first_spacing), (second, second_spacing)
     fields = [min(size * distance for size, distance in zip(slices.shape[1:], spacing)) for slices, spacing in images]
-    step = min(fields) / _STEPS_ACROSS
+    # Narrow fields would take many steps along their length.
+    step = max(min(fields) / _STEPS_ACROSS, min(*first_spacing, *second_spacing) / 2)
     finenesses = [_fineness(slices, spacing, step) for slices, spacing in images]
     return finenesses[1] > finenesses[0]
 
@@ -76,5 +77,6 @@ def _steepness(slices: Array, spacing: tuple[float, float], step: float) -> floa
     # Averages where a step is more than a pixel; where it is less, what lies between pixels is straight, not finer.
     images = functional.interpolate(images, size, mode="bilinear", antialias=True)
     gradients = functional.conv2d(images, _SOBEL).square().sum(dim=1, keepdim=True)
-    shown = gradients[images[..., 1:-1, 1:-1] > 0]
-    return math.sqrt(float(shown.double().mean())) if len(shown) else 0.0
+    shown = images[..., 1:-1, 1:-1] > 0
+    count = int(shown.sum())
+    return math.sqrt(float((gradients * shown).sum(dtype=torch.float64)) / count) if count else 0.0
