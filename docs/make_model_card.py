@@ -123,6 +123,7 @@ def licensed_settings(settings: TrainingConfiguration) -> dict[str, str]:
         "Running mean": f"{settings.averaging_decay:g}" if settings.averaging_decay else "–",
         "Other windows": f"{WINDOWED_SHARE * settings.window_share:.0%}",
         "Inverted": f"{settings.inverted_share:.0%}",
+        "Finer first": "yes" if settings.finer_first else "–",
         "Information bins": f"{settings.information_bins}",
         "Flat": f"{settings.flat_weight:g}",
         "Step": f"{settings.step_weight:g}",

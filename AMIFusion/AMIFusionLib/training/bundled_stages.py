@@ -13,6 +13,9 @@ _TO_26 = {"slices_25": 24, "slices_26": 6, "slices_24a": 10, "slices_24b": 6, "s
 _TO_29 = {"slices_29": 11, "slices_27": 3, "slices_28": 2}
 """A mean that the stages which mind lost bone begin with, or with more of themselves in it."""
 
+_TO_34 = {"slices_31": 4, "slices_34": 3, "slices_32": 2, "slices_30": 1}
+"""A mean that the stages which see the finer source first begin with, or with more of themselves in it."""
+
 BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "unlicensed": {},
     "crops": {"unlicensed": 1},
@@ -71,10 +74,15 @@ BUNDLED_STAGES: Mapping[str, Mapping[str, int]] = {
     "slices_32": {"slices_30": 1, "slices_31": 1},
     "slices_33": {"slices_32": 2, "slices_31": 2, "slices_30": 1},
     "slices_34": {"slices_33": 2, "slices_31": 1},
+    "slices_35a": _TO_34,
+    "slices_35b": _TO_34,
+    "slices_36": {"slices_35a": 10, "slices_35b": 10, **_TO_34},
 }
 """Each stage, in order, with the ones whose mean it begins with and the weight of each in it."""
 
-BUNDLED_MODEL: Mapping[str, int] = {"slices_31": 4, "slices_34": 3, "slices_32": 2, "slices_30": 1}
+BUNDLED_MODEL: Mapping[str, int] = {
+    "slices_35a": 45, "slices_36": 20, "slices_35b": 15, "slices_31": 8, "slices_34": 6, "slices_32": 4, "slices_30": 2
+}  # fmt: skip
 """The stages whose mean was sealed, and the weight of each in it."""
 
 _ATTACKERS_STAGE = "slices_25"
