@@ -24,8 +24,8 @@ LIMITS = {
     "background": 0.0,
     # Darker than all that either source shows within 2 pixels: pyramids reach 0.04 to 0.17, a blend of the sources 0.
     "undershoot": 0.02,
-    # Brighter than all of it: contrast may be raised where the sources agree, most in wide windows, where 0.24 was seen;
-    # a fusion that adds what it should blend passes 0.25.
+    # Brighter than all of it: contrast may be raised where the sources agree, most in wide windows, where 0.24 was
+    # seen; a fusion that adds what it should blend passes 0.25.
     "overshoot": 0.25,
     # One gray level in 255 shows on a flat region; beyond what the content itself has, noise moves it by 0.002.
     "checkerboard": 0.004,
