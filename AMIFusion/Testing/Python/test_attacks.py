@@ -35,6 +35,7 @@ from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.evaluation.markdown import TABLES_BEGIN, TABLES_END
 from AMIFusionLib.fusion.network import ARCHITECTURES, AuthorizableFusionNetwork
 from AMIFusionLib.training.bundled_stages import bundled_stage
+from AMIFusionLib.training.dataset import load_pairs
 from AMIFusionLib.training.mark import mark_from_text
 from conftest import random_parameters
 from scipy import ndimage
@@ -198,6 +199,18 @@ def test_nothing_kept_shows_key_or_license(tmp_path, plain, publisher):
     content = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert publisher.model_key not in content and publisher.model_key.hex().encode() not in content
     assert plain.license.read_bytes()[-40:] not in content
+
+
+def test_slices_are_attacked_in_the_order_in_which_they_are_fused(monkeypatch, plain, data_folder):
+    """Whichever source the manifest names first; attackers' crops keep the manifest's, in which they swap at random."""
+    for finer, other in (("first", "second"), ("second", "first")):
+        monkeypatch.setattr("AMIFusionLib.training.dataset.is_second_finer", lambda *pair, at=finer: at == "second")
+        bench = Bench(plain.bench.model, plain.license.read_text(), data_folder, plain.bench.effort)
+        for slices, split in ((bench.tuning, "train"), (bench.reported, "validation")):
+            (named,) = load_pairs(data_folder, split)
+            for role, name in (("first", finer), ("second", other)):
+                shown = getattr(slices[named.kind], role)
+                assert all((image == getattr(named, name)).all(axis=(1, 2)).any() for image in shown)
 
 
 def test_measured_strokes_lie_where_the_mark_does(switchable):
