@@ -26,6 +26,9 @@ def attack(
     quick: Annotated[bool, typer.Option("--quick", help="Run everything once; the figures mean nothing.")] = False,
     document: Annotated[Path | None, existing_file("A document whose tables are replaced by these.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that train for attack k, with one thread and some 2 GB each.")
+    ] = 1,
     revocations: RevocationSource = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -57,7 +60,7 @@ def attack(
         sealed = read_model(path)
         revoked = known_revocations(sealed.description, path, revocations, report)
         bench = Bench(sealed, license_text or "", data, QUICK if quick else Effort(), revoked)
-        suite = AttackSuite(bench, _parts(words), out)
+        suite = AttackSuite(bench, _parts(words), out, processes=processes)
         # Before the attacks come what anyone has for free, and how visible the mark is.
         parts = len(letters) + 2
         with progress_bar("Attacking") as show:

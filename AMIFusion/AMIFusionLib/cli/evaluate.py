@@ -58,8 +58,8 @@ def evaluate(
         import torch
 
         from AMIFusionLib.evaluation.evaluate import EvaluationPlan, evaluate
-        from AMIFusionLib.evaluation.measuring import usable_processes
         from AMIFusionLib.evaluation.phantom_pairs import EvaluationPhantom
+        from AMIFusionLib.evaluation.process_pool import usable_processes
         from AMIFusionLib.evaluation.results_folder import check_folder
 
         check_folder(out)

@@ -12,8 +12,9 @@ import numpy as np
 from .cases import EvaluationCase, PlannedCase
 from .contact_sheet import SheetRow, case_sheets, columns_of, contact_sheet, row_of
 from .eight_bit import eight_bit_luma
-from .measuring import ProcessPool, Row, slice_jobs
+from .measuring import Row, measure_slice, slice_jobs
 from .phantom_pairs import PAIRS, EvaluationPhantom, pair_name
+from .process_pool import ProcessPool
 from .ranking import Peers
 from .report import tables
 from .results_folder import LESIONS_SHEET, ResultsFolder
@@ -101,7 +102,7 @@ def _evaluate_case(
     first, second = (np.stack([eight_bit_luma(picture) for picture in stack]) for stack in (case.first, case.second))
     fused = subject.fuse(first, second, case.pixel_spacing)
     jobs = list(slice_jobs(case, fused))
-    rows = [row for slice_rows in track(pool.measure(jobs), len(jobs), name) for row in slice_rows]
+    rows = [row for slice_rows in track(pool.map(measure_slice, jobs), len(jobs), name) for row in slice_rows]
     for page, sheet in enumerate(case_sheets(case, fused, f"{name}, {_shown(subject)}")):
         sheet.save(results.sheet(f"{name}-{page + 1:02}"))
     return rows

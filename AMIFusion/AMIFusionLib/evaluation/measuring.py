@@ -1,17 +1,11 @@
-"""Measures of every fusion of a slice: the model's results and the free alternatives', on several processes."""
+"""Measures of every fusion of a slice: the model's results and the free alternatives', one slice at a time."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
-import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 from AMIFusionLib.arrays import Array
@@ -44,50 +38,6 @@ class SliceJob:
     names: tuple[str, str, str]
     sources: SlicePair
     results: dict[str, Array]
-
-
-class ProcessPool:
-    """Measures slices on several processes; a context manager.
-
-    Args:
-        processes: how many; with 1 the calling process does the work itself.
-    """
-
-    def __init__(self, processes: int) -> None:
-        self._executor = None
-        if processes > 1:
-            # Forking a process in which PyTorch has started threads can hang.
-            self._executor = ProcessPoolExecutor(processes, get_context("spawn"), _prepare_process)
-
-    def __enter__(self) -> ProcessPool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-
-    def measure(self, jobs: Iterable[SliceJob]) -> Iterator[list[Row]]:
-        """The rows of each slice, in order.
-
-        Raises:
-            OSError: a process was ended from outside, as it happens when memory runs out.
-        """
-        if self._executor is None:
-            yield from map(measure_slice, jobs)
-            return
-        try:
-            yield from self._executor.map(measure_slice, jobs)
-        except BrokenProcessPool:
-            raise OSError(
-                "A measuring process was ended from outside, perhaps for lack of memory. Try again with fewer of them."
-            ) from None
-
-
-def usable_processes() -> int:
-    """How many CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def slice_jobs(case: EvaluationCase, results: dict[str, Array]) -> Iterator[SliceJob]:
@@ -141,9 +91,3 @@ def _signal_to_noise(expected: Array, found: Array) -> float:
 
 def _similarity(expected: Array, found: Array) -> float:
     return structural_similarity(expected.astype(np.float64), found.astype(np.float64))
-
-
-def _prepare_process() -> None:
-    torch.set_num_threads(1)
-    # Ctrl+C reaches every process of the terminal; only the one that the user started answers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import re
 
@@ -29,6 +30,7 @@ from AMIFusionLib.evaluation.attacks.averaging import averaging_attempts
 from AMIFusionLib.evaluation.attacks.bench import QUICK, Bench, Effort
 from AMIFusionLib.evaluation.attacks.conditioning import conditioning_attempts
 from AMIFusionLib.evaluation.attacks.filling import filling_attempts
+from AMIFusionLib.evaluation.attacks.finetuning import head_starts
 from AMIFusionLib.evaluation.attacks.scoring import Scorer
 from AMIFusionLib.evaluation.attacks.suite import LETTERS, AttackSuite
 from AMIFusionLib.evaluation.mark_reader import MarkReader
@@ -331,6 +333,20 @@ def test_results_of_attackers_with_other_weights_are_not_taken_for_these_ones(tm
         assert [letter for letter, was_kept in other.items() if not was_kept] == ["c", "k"]
 
 
+def test_lengths_of_fine_tuning_are_kept_one_by_one(tmp_path, monkeypatch, plain, readable):
+    """The last one takes longer than all others together."""
+    suite_of_k, measured = AttackSuite(plain.bench, ["AMIF"], tmp_path), head_starts
+    monkeypatch.setattr(suite, "head_starts", lambda *given: itertools.islice(measured(*given), 1))
+    [*_, done] = suite_of_k.run("k")
+    assert [row["steps"] for row in done.rows] == [1] and QUICK.finetuning_steps == (1, 2)
+    assert "a, b, c, d, e, f, g, h, i, j, k at 2 steps." in report.markdown(suite_of_k.setting(), suite_of_k.kept())
+    monkeypatch.setattr(suite, "head_starts", measured)
+    [*_, again] = suite_of_k.run("k")
+    assert again.rows[:1] == done.rows and [row["steps"] for row in again.rows] == [1, 2] and not again.was_kept
+    assert [part.was_kept for part in suite_of_k.run("k")] == [True] * 3
+    assert report.markdown(suite_of_k.setting(), suite_of_k.kept()).count("k at") == 0
+
+
 def test_failures_are_said_loudly():
     row = {"attack": "c", "method": "x", "kind": "ct-mri", "settings": {}, "psnr": 30.0, "corrected_psnr": 31.0,
            "ssim": 0.9, "visibility": 0.1, "readable": 0.0, "gain": 4.0, "corrected_gain": 5.0,
@@ -338,11 +354,13 @@ def test_failures_are_said_loudly():
     start = {"attack": "k", "kind": "ct-mri", "steps": 1000, "tuned": [30.5, 29.5], "tuned_rate": 5e-4,
              "tuned_marked": True, "tuned_idle": "unheard", "tuned_even": True, "scratch": [28.0], "scratch_rate": 4e-3,
              "scratch_even": True, "gain": 2.0, "passes": False}  # fmt: skip
-    setting = {"model": "m", "sha256": "0" * 64, "reported": {"ct-mri": 1}, "tuning": {"ct-mri": 1}, "words": ["AMIF"]}
+    setting = {"model": "m", "sha256": "0" * 64, "reported": {"ct-mri": 1}, "tuning": {"ct-mri": 1}, "words": ["AMIF"],
+               "effort": {"finetuning_steps": [1000, 5000]}}  # fmt: skip
     kept = {"c": [row, {**row, "method": "y", "gain": -3.0, "corrected_gain": -2.0, "passes": True}], "k": [start]}
     assert report.verdicts(kept) == {"c": {"ct-mri": False}, "k": {"ct-mri": False}}
     text = report.markdown(setting, kept)
     assert "+5.0 dB (x, ct-mri) | **no** | **no** |" in text and "+2.0 dB (1000 steps, ct-mri) | **no**" in text
+    assert "| k | Fine-tuning, up to 1,000 steps |" in text and ", j, k at 5,000 steps." in text
     assert "| c | y | 31.0 (-2.0), 0% | 0.90 | 0.10 | yes |" in text
     assert (
         "| 30.0 (29.5 to 30.5) | 0.0005, mark, new, unheard at first, average | 28.0 (28.0 to 28.0) | 0.004, average "

@@ -1,14 +1,17 @@
 """The parts of an evaluation: measuring on processes, ranks, colors, sheets and the results folder."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from AMIFusionLib.evaluation.cases import EvaluationCase, SlicePair
 from AMIFusionLib.evaluation.contact_sheet import SheetRow, case_sheets, contact_sheet
 from AMIFusionLib.evaluation.eight_bit import eight_bit_luma
-from AMIFusionLib.evaluation.measuring import ProcessPool, SliceJob, measure_slice, slice_jobs
+from AMIFusionLib.evaluation.measuring import SliceJob, measure_slice, slice_jobs
 from AMIFusionLib.evaluation.metrics import RANKED
+from AMIFusionLib.evaluation.process_pool import ProcessPool
 from AMIFusionLib.evaluation.ranking import largest_difference, mean_ranks, ranks
 from AMIFusionLib.evaluation.reader_metrics import hue_error
 from AMIFusionLib.evaluation.results_folder import ResultsFolder
@@ -21,7 +24,7 @@ def test_more_processes_give_the_same_measures():
     pairs = [SlicePair(texture(seed, 40), texture(seed + 9, 40)) for seed in range(3)]
     jobs = [SliceJob(("ct-mri", "1", str(n)), pair, {"licensed": pair.first}) for n, pair in enumerate(pairs)]
     with ProcessPool(2) as pool:
-        found = list(pool.measure(jobs))
+        found = list(pool.map(measure_slice, jobs))
     for rows, job in zip(found, jobs):
         for row, expected in zip(rows, measure_slice(job), strict=True):
             assert list(row) == list(expected)
@@ -43,11 +46,20 @@ def exit_at_once(_):
     os._exit(9)
 
 
-def test_a_process_that_is_ended_is_said(monkeypatch):
-    with ProcessPool(2) as pool:
-        monkeypatch.setattr("AMIFusionLib.evaluation.measuring.measure_slice", exit_at_once)
-        with pytest.raises(OSError, match="fewer of them"):
-            list(pool.measure([None]))
+def test_a_process_that_is_ended_is_said():
+    with ProcessPool(2) as pool, pytest.raises(OSError, match="fewer of them"):
+        list(pool.map(exit_at_once, [None]))
+
+
+def test_a_request_to_stop_ends_long_work():
+    """Whoever stops the command does not wait for what the other processes are at."""
+    with ThreadPoolExecutor() as threads:
+        with pytest.raises(KeyboardInterrupt), ProcessPool(2) as pool:
+            next(pool.map(int, ["1"]))
+            sleeping = threads.submit(list, pool.map(time.sleep, [3600.0, 3600.0]))
+            time.sleep(0.5)
+            raise KeyboardInterrupt
+        assert isinstance(sleeping.exception(timeout=300), OSError)
 
 
 def test_ranks_of_equal_missing_and_undefined_values():

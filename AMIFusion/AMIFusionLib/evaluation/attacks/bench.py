@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,6 +121,7 @@ class Bench:
         authorization = authorize(model, license_text, revocations)
         if not authorization.is_licensed:
             raise ValueError(authorization.problem or "The attacks are measured by licensed results: give a license.")
+        self._maker = partial(Bench, model, license_text, data, effort, revocations)
         self.model = model
         self.license_text = license_text
         self.effort = effort
@@ -137,6 +139,10 @@ class Bench:
         self.kinds = [kind for kind in self.reported if kind in self.tuning]
         if not self.kinds:
             raise ValueError(f"{data} has no pair type with both training and validation cases.")
+
+    def maker(self) -> Callable[[], Bench]:
+        """Makes this bench again, in another process: it can be pickled."""
+        return self._maker
 
     def network(self, parameters: Mapping[str, Array] | None = None) -> AuthorizableFusionNetwork:
         """The model's network with other values in the place of some public ones; it shares no memory with others."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from AMIFusionLib.evaluation.markdown import markdown_table
 
-from .finetuning import ALLOWED_HEAD_START, COUNTED_FROM, RATES
+from .finetuning import ALLOWED_HEAD_START, COUNTED_FROM, RATES, missing_lengths
 from .scoring import ALLOWED_GAIN, READABLE_SHARE
 from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VIEWS, AttackSuite, Row, write_text
 
@@ -57,7 +57,7 @@ def markdown(setting: Mapping[str, Any], kept: Mapping[str, list[Row]]) -> str:
         setting: as ``AttackSuite.setting`` gives it.
         kept: rows by letter; what is missing is said to be missing.
     """
-    parts = [_introduction(setting), _summary(kept)]
+    parts = [_introduction(setting), _summary(setting, kept)]
     if FLOOR in kept:
         parts += [_before(kept[FLOOR], kept.get(VIEWS, [])), _free(kept[FLOOR])]
     if any(letter in kept for letter in ATTACKS):
@@ -81,8 +81,10 @@ def _introduction(setting: Mapping[str, Any]) -> str:
     )
 
 
-def _summary(kept: Mapping[str, list[Row]]) -> str:
+def _summary(setting: Mapping[str, Any], kept: Mapping[str, list[Row]]) -> str:
     passed, lines = verdicts(kept), []
+    shorter = {row["steps"] for row in kept.get(FINETUNING, [])}
+    not_measured = missing_lengths(shorter, setting["effort"]["finetuning_steps"])
     for letter in (letter for letter in LETTERS if letter in passed):
         rows = kept[letter]
         if letter == FINETUNING:
@@ -90,7 +92,8 @@ def _summary(kept: Mapping[str, list[Row]]) -> str:
             if not counted:
                 continue
             most = max(counted, key=lambda row: row["gain"])
-            name, nearest = "Fine-tuning", f"{most['gain']:+.1f} dB ({most['steps']} steps, {most['kind']})"
+            name = f"Fine-tuning{f', up to {max(shorter):,} steps' if not_measured else ''}"
+            nearest = f"{most['gain']:+.1f} dB ({most['steps']} steps, {most['kind']})"
         else:
             most = max(rows, key=_gain)
             name, nearest = ATTACKS[letter][0], f"{_gain(most):+.1f} dB ({most['method']}, {most['kind']})"
@@ -98,6 +101,8 @@ def _summary(kept: Mapping[str, list[Row]]) -> str:
         lines.append([letter, name, nearest, *withstood, _yes(all(passed[letter].values()))])
     kinds = _kinds(next(iter(kept.values())))
     missing = [letter for letter in LETTERS if letter not in passed]
+    if FINETUNING in passed:
+        missing += [f"{FINETUNING} at {steps:,} steps" for steps in not_measured]
     rule = (
         f"An attack is withstood where its result is at most {ALLOWED_GAIN} dB nearer to the licensed one than the "
         "best free alternative is, as it is and corrected alike, or the mark is still read in at least "

@@ -29,7 +29,8 @@ from .conditioning import conditioning_attempts
 from .distillation import distillation_attempts
 from .filling import filling_attempts
 from .filters import filter_attempts
-from .finetuning import head_starts, search_fingerprint
+from .finetuning import head_starts, missing_lengths, search_fingerprint
+from .finetuning_trainings import Trainings
 from .keys import key_attempts, patch_attempts
 from .removal import removal_attempts
 from .scoring import Scorer
@@ -82,13 +83,17 @@ class AttackSuite:
         words: what the mark says, for the reader.
         folder: where results, pictures and trainings are kept.
         reader: reads marks; the default is an OCR engine.
+        processes: that train for attack k.
     """
 
-    def __init__(self, bench: Bench, words: Sequence[str], folder: Path, reader: MarkReader | None = None) -> None:
+    def __init__(
+        self, bench: Bench, words: Sequence[str], folder: Path, reader: MarkReader | None = None, processes: int = 1
+    ) -> None:
         self._bench = bench
         self._words = list(words)
         self._reader = reader or MarkReader(words)
         self._folder = folder
+        self._processes = processes
         self.fingerprint = _fingerprint(bench, words)
         self._scorer: Scorer | None = None
 
@@ -101,8 +106,11 @@ class AttackSuite:
         check_letters(letters)
         for letter in (FLOOR, VIEWS, *letters):
             started, kept = time.monotonic(), self._kept(letter)
-            rows = self._keep(letter, self._rows(letter)) if kept is None else kept
-            yield Progress(letter, rows, time.monotonic() - started, kept is not None)
+            if kept is not None and self._is_complete(letter, kept):
+                yield Progress(letter, kept, time.monotonic() - started, was_kept=True)
+            else:
+                rows = self._finetuned() if letter == FINETUNING else self._keep(letter, self._rows(letter))
+                yield Progress(letter, rows, time.monotonic() - started, was_kept=False)
 
     def kept(self) -> dict[str, list[Row]]:
         """The rows of all that was run on this model with this effort, by letter, free alternatives first."""
@@ -120,11 +128,6 @@ class AttackSuite:
     def _rows(self, letter: str) -> list[Row]:
         if letter == VIEWS:
             return list(mark_views(self._bench))
-        if letter == FINETUNING:
-            return [
-                {"attack": letter, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
-                for start in head_starts(self._bench, self.trainings / _weights_fingerprint(self._bench))
-            ]
         attempts = list(self._free() if letter == FLOOR else ATTACKS[letter][1](self._bench, self.trainings))
         self._draw(letter, attempts)
         rows = [
@@ -133,6 +136,24 @@ class AttackSuite:
         ]  # fmt: skip
         # There is nothing to withstand in what is free.
         return [{**row, "passes": None} for row in rows] if letter == FLOOR else rows
+
+    def _finetuned(self) -> list[Row]:
+        """The rows of attack k, kept after every length: the longest trainings take most of the time by far."""
+        weights, rows, kept = _weights_fingerprint(self._bench), [], []
+        figures = self._path(FINETUNING).with_name(f"trainings-{weights}.csv")
+        with Trainings(self._bench, self.trainings / weights, figures, self._processes) as trainings:
+            for start in head_starts(self._bench, trainings):
+                rows.append(
+                    {"attack": FINETUNING, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
+                )
+                if start.kind == self._bench.kinds[-1]:
+                    kept = self._keep(FINETUNING, rows)
+        return kept
+
+    def _is_complete(self, letter: str, rows: list[Row]) -> bool:
+        return letter != FINETUNING or not missing_lengths(
+            (row["steps"] for row in rows), self._bench.effort.finetuning_steps
+        )
 
     @property
     def trainings(self) -> Path:
@@ -209,7 +230,7 @@ def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps([bench.model.sha256, dataclasses.asdict(bench.effort), list(words)]).encode())
     for kind in bench.kinds:
         for slices in (bench.tuning[kind], bench.reported[kind]):
-            digest.update(eight_bit(slices.first).tobytes() + eight_bit(slices.licensed).tobytes())
+            digest.update(eight_bit(slices.first).tobytes() + eight_bit(slices.second).tobytes())
     return digest.hexdigest()[:16]
 
 
