@@ -68,7 +68,7 @@ class SlicePreview:
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, device)
         self._sources = _Source(), _Source()
-        self._shown: tuple[ShownValues, ShownValues] | None = None
+        self._order_state: tuple[object, ...] | None = None
         self._is_moving_finer = False
 
     def fuse(
@@ -94,8 +94,9 @@ class SlicePreview:
         layout = SliceLayout((0, 1, 2), (False,) * 3, (pixel,) * 3, (1, 1))
         slabs = [source.read(node, grid) for source, node in zip(self._sources, (reference, moving))]
         shown = self._sources[0].shown(reference, options), self._sources[1].shown(moving, options)
-        if shown != self._shown:
-            self._shown, self._is_moving_finer = shown, is_moving_finer(reference, moving, shown)
+        state = (*shown, reference.GetSpacing(), moving.GetSpacing())
+        if state != self._order_state:
+            self._order_state, self._is_moving_finer = state, is_moving_finer(reference, moving, shown)
         result = ResultImage(grid, layout, any(each.is_color for each in shown))
         luma = np.zeros(result.shape, np.float32)
         chroma = np.zeros((*result.shape, 2), np.float32) if result.is_color else None

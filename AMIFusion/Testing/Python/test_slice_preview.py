@@ -102,6 +102,9 @@ def test_which_volume_is_finer_is_told_again_only_where_something_changed(monkey
     pair[1].GetDisplayNode().SetWindowLevelMinMax(10, 40)
     preview.fuse(*pair, FusionOptions(), plane_at(center_of(5)))
     assert len(told) == 2
+    pair[1].SetSpacing(*(0.9 * distance for distance in pair[1].GetSpacing()))
+    preview.fuse(*pair, FusionOptions(), plane_at(center_of(5)))
+    assert len(told) == 3
 
 
 @pytest.mark.parametrize("index", [0, 5, 11])
