@@ -79,7 +79,9 @@ def licensed_objective(
         "intensity": (fused - brightest).abs().mean(dim=(1, 2, 3)),
     }
     out_of_range = functional.l1_loss(unlimited, fused.detach())
-    total = sum((weight[name] * value).mean() for name, value in terms.items()) + _RANGE_WEIGHT * out_of_range
+    # What weighs nothing has no gradient, which takes as long to find as any other: a fifth of the time for dark lines.
+    weighed = [name for name in terms if any(getattr(each, name) for each in weights)]
+    total = sum((weight[name] * terms[name]).mean() for name in weighed) + _RANGE_WEIGHT * out_of_range
     return total, {name: float(value.detach().mean()) for name, value in terms.items()}
 
 
