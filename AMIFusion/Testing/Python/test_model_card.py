@@ -1,6 +1,8 @@
 """The model card's program: it has a log of every stage, and its commands can be followed."""
 
+import dataclasses
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 import torch
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.bundled import MODEL_PATH
+from AMIFusionLib.evaluation.attacks import report
+from AMIFusionLib.evaluation.attacks.bench import Effort
+from AMIFusionLib.evaluation.attacks.suite import FLOOR, LETTERS, VIEWS
 from AMIFusionLib.training.bundled_stages import BUNDLED_STAGES, bundled_stage, last_bundled_stage
 from AMIFusionLib.training.confinement import confine
 from AMIFusionLib.training.mark import mark_from_text
@@ -49,6 +54,17 @@ def test_the_commands_begin_with_what_is_there(program):
 @pytest.mark.parametrize("name", ["evaluation.md", "security.md"])
 def test_the_figures_are_of_the_bundled_model(name):
     assert f"SHA-256 `{read_model(MODEL_PATH).sha256[:16]}`" in (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_attacks_are_of_the_figures_that_are_kept():
+    """Of one model: those of the bundled one before are gone."""
+    [folder] = (DOCS / "attacks" / "results").iterdir()
+    paths = {path.stem.split("-")[0]: path for path in folder.glob("*.json")}
+    kept = {letter: json.loads(paths[letter].read_text(encoding="utf-8")) for letter in (FLOOR, VIEWS, *LETTERS)}
+    assert len(kept) == len(list(folder.glob("*.json")))
+    setting = {"model": "", "sha256": "", "reported": {}, "tuning": {}, "words": []}
+    text = report.markdown({**setting, "effort": dataclasses.asdict(Effort())}, kept)
+    assert text[text.index("### Summary") :] in (DOCS / "security.md").read_text(encoding="utf-8")
 
 
 def test_the_public_values_are_those_of_the_share_of_channels_that_their_stage_names():
