@@ -124,6 +124,7 @@ class FusionJob:
         Raises:
             VolumeError: a volume was moved, changed or removed meanwhile.
         """
+        self._watch.check()
         total = self._result.shape[0]
         layout, shown = self._layout, (self._sources[0].shown, self._sources[1].shown)
         for done in self._engine.fuse(

@@ -10,6 +10,7 @@ from AMIFusionLib.training.dataset import load_pairs
 from AMIFusionLib.volumes.intensity import IntensityWindow
 from clinical_conditions import CONDITIONS, WINDOWS_FOR_BONE
 from scipy import ndimage
+from torch.nn import functional
 
 FIELD_OF_VIEW = 230.0
 """Millimeters that a slice of the phantom shows."""
@@ -107,6 +108,27 @@ def test_images_that_tell_nothing_keep_their_order(shape):
     constant, noise = np.full(shape, 0.5), np.random.default_rng(0).random(shape)
     for first, second in ((constant, constant), (0 * constant, constant), (noise, noise), (noise, constant)):
         assert not is_second_finer(first, second)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "spacings"),
+    [
+        (((20, 512), (512, 512)), ((0.4, 0.4), (0.98, 0.98))),
+        (((512, 512), (12, 96)), ((1.0, 1.0), (0.25, 0.25))),
+        (((96, 96), (96, 96)), ((2.0, 2.0), (0.002, 0.002))),
+        (((64, 64), (96, 96)), ((0.02, 0.02), (2.0, 2.0))),
+    ],
+)
+def test_a_tiny_field_beside_a_large_one_takes_no_more_memory(monkeypatch, shapes, spacings):
+    """As of a volume whose spacing is in meters."""
+    sizes, resized = [], functional.interpolate
+    monkeypatch.setattr(
+        functional, "interpolate", lambda images, size, **how: sizes.append(size) or resized(images, size, **how)
+    )
+    images = [np.random.default_rng(0).random((2, *shape)) for shape in shapes]
+    for order in (1, -1):
+        assert is_second_finer(*images[::order], *spacings[::order]) in (False, True)
+    assert sizes and max(map(max, sizes)) <= 1024
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 10, 600])

@@ -164,12 +164,19 @@ def change_origin(node, scene):
     node.SetOrigin(3, 4, 5)
 
 
+def lose_image(node, scene):
+    """Take a volume's voxels away."""
+    node.SetAndObserveImageData(None)
+
+
 @pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("change", [change_parent, change_voxels, change_origin])
-def test_volume_moved_or_changed_during_a_run(pair, model, scene, which, change):
+@pytest.mark.parametrize("change", [change_parent, change_voxels, change_origin, lose_image])
+@pytest.mark.parametrize("is_under_way", [False, True])
+def test_volume_moved_or_changed_during_a_run(pair, model, scene, which, change, is_under_way):
     """Going on would place one state's voxels where another state is."""
     steps = FusionJob(*pair, model, authorize(model, None)).steps()
-    next(steps)
+    if is_under_way:
+        next(steps)
     change(pair[which], scene)
     count = scene.GetNumberOfNodes()
     with pytest.raises(VolumeError, match=f"'{pair[which].GetName()}' was moved or changed while"):
