@@ -181,7 +181,8 @@ def licensed_results(case: EvaluationCase) -> Array:
     with torch.inference_mode():
         fused = []
         for index in range(len(case)):
-            images = [torch.from_numpy(image / 255).float()[None, None] for image in case[index].gray]
+            gray = case[index].gray[::-1] if case.takes_second_first else case[index].gray
+            images = [torch.from_numpy(image / 255).float()[None, None] for image in gray]
             fused.append(network(*images, network.mark_field(*images[0].shape[-2:]))[0, 0].numpy())
     return np.stack(fused)
 

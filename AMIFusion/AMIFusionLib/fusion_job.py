@@ -105,6 +105,7 @@ class FusionJob:
         network = build_network(description.architecture, description.hyperparameters, authorization.parameters)
         self._engine = FusionEngine(network, options.device)
         self._chroma: Array | None = None
+        self._is_moving_first = False
         self._watch = UnchangedVolumes([reference, moving], output)
         self.node: vtkMRMLVolumeNode | None = None
 
@@ -126,10 +127,11 @@ class FusionJob:
         """
         self._watch.check()
         total = self._result.shape[0]
-        layout, shown = self._layout, (self._sources[0].shown, self._sources[1].shown)
+        layout = self._layout
+        self._is_moving_first = is_moving_finer(self._reference, self._moving)
         for done in self._engine.fuse(
             self._read, self._write, self._result.shape, layout.spacing, layout.text_senses, self._gains,
-            is_moving_finer(self._reference, self._moving, shown),
+            self._is_moving_first,
         ):  # fmt: skip
             # The result appears before the last progress is seen, so that whoever counts to the end finds it.
             if done == total:
@@ -177,5 +179,6 @@ class FusionJob:
             "Window": self._options.window,
             "ReferenceWindow": windows[0],
             "MovingWindow": windows[1],
+            "FirstSource": "moving" if self._is_moving_first else "reference",
             "Balance": f"{self._options.balance:g}",
         }

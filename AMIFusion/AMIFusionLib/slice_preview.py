@@ -16,7 +16,7 @@ from .fusion.devices import AUTOMATIC
 from .fusion.engine import FusionEngine
 from .fusion.network import MINIMUM_SLICE_SIZE, build_network
 from .fusion_job import FusionOptions
-from .source_order import is_moving_finer
+from .source_order import is_moving_finer, voxel_spacing
 from .volumes.checks import check_inputs
 from .volumes.color import faded_chroma
 from .volumes.planes import SliceLayout
@@ -94,9 +94,9 @@ class SlicePreview:
         layout = SliceLayout((0, 1, 2), (False,) * 3, (pixel,) * 3, (1, 1))
         slabs = [source.read(node, grid) for source, node in zip(self._sources, (reference, moving))]
         shown = self._sources[0].shown(reference, options), self._sources[1].shown(moving, options)
-        state = (*shown, reference.GetSpacing(), moving.GetSpacing())
+        state = tuple((_voxels(node), voxel_spacing(node)) for node in (reference, moving))
         if state != self._order_state:
-            self._order_state, self._is_moving_finer = state, is_moving_finer(reference, moving, shown)
+            self._order_state, self._is_moving_finer = state, is_moving_finer(reference, moving)
         result = ResultImage(grid, layout, any(each.is_color for each in shown))
         luma = np.zeros(result.shape, np.float32)
         chroma = np.zeros((*result.shape, 2), np.float32) if result.is_color else None
@@ -119,7 +119,7 @@ class SlicePreview:
         sources = np.ascontiguousarray(first), np.ascontiguousarray(second)
         for _ in self._engine.fuse(
             lambda _start, _stop: sources, lambda _start, slices: fused.append(slices), first.shape, (pixel,) * 3,
-            gains=gains, is_second_finer=self._is_moving_finer,
+            gains=gains, takes_second_first=self._is_moving_finer,
         ):  # fmt: skip
             pass
         return fused[0]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from AMIFusionLib.arrays import Array
+from AMIFusionLib.fusion.fineness import is_second_finer, sample_slices
 from AMIFusionLib.training.manifest import ManifestRow, StoredVolume, check_files, read_manifest, read_pair
-from AMIFusionLib.volumes.color import chroma, rgb_from_luma_and_chroma
+from AMIFusionLib.volumes.color import chroma, luma, rgb_from_luma_and_chroma
 
 from .eight_bit import eight_bit, eight_bit_luma
 
@@ -77,6 +79,13 @@ class EvaluationCase:
 
     def __getitem__(self, index: int) -> SlicePair:
         return SlicePair(self.first[index], self.second[index])
+
+    @cached_property
+    def takes_second_first(self) -> bool:
+        """Whether the model takes the second source first, as it would of these volumes: see ``fusion.fineness``."""
+        spacing = (1.0, *self.pixel_spacing)
+        sources = self.first, self.second
+        return is_second_finer(*(sample_slices(each, spacing, luma if each.ndim == 4 else None) for each in sources))
 
 
 @dataclass(frozen=True)

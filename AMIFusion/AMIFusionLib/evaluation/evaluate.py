@@ -100,7 +100,7 @@ def _evaluate_case(
 ) -> list[Row]:
     name = f"{case.kind} {case.case}"
     first, second = (np.stack([eight_bit_luma(picture) for picture in stack]) for stack in (case.first, case.second))
-    fused = subject.fuse(first, second, case.pixel_spacing)
+    fused = subject.fuse(first, second, case.pixel_spacing, case.takes_second_first)
     jobs = list(slice_jobs(case, fused))
     rows = [row for slice_rows in track(pool.map(measure_slice, jobs), len(jobs), name) for row in slice_rows]
     for page, sheet in enumerate(case_sheets(case, fused, f"{name}, {_shown(subject)}")):
@@ -131,7 +131,7 @@ def _lesion_row(subject: Subject, case: EvaluationCase, index: int, name: str) -
         case.kind, case.case, case.labels, (name,), case.first[index, None], case.second[index, None],
         case.pixel_spacing,
     )  # fmt: skip
-    return row_of(one_slice, 0, subject.fuse(first, second, case.pixel_spacing))
+    return row_of(one_slice, 0, subject.fuse(first, second, case.pixel_spacing, case.takes_second_first))
 
 
 def _shown(subject: Subject) -> str:

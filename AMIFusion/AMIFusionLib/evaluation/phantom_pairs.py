@@ -105,7 +105,10 @@ class EvaluationPhantom:
         shown = range(int(np.argmax(wanted)), stop)
         first, second = self._gray_stacks(pair, shown)
         sources = dict(zip(pair, (first, second)))
-        fusions = _fusions(first, second, subject, self._pixel_spacing)
+        fusions = {
+            **subject.fuse(first, second, self._pixel_spacing, self.case(pair).takes_second_first),
+            **_alternatives(first, second),
+        }
         kept = {}
         for lesion in lesions:
             (source,) = set(_SHOWN_BY[lesion.name]) & set(pair)
@@ -137,8 +140,7 @@ def _picture(volume: PhantomVolume) -> Array:
     return np.stack([cv2.applyColorMap(picture, cv2.COLORMAP_HOT)[..., ::-1] for picture in gray])
 
 
-def _fusions(first: Array, second: Array, subject: Subject, pixel_spacing: tuple[float, float]) -> dict[str, Array]:
-    """By method, (slices, rows, columns) uint8: the model's results and the free alternatives."""
+def _alternatives(first: Array, second: Array) -> dict[str, Array]:
+    """By method, (slices, rows, columns) uint8."""
     alternatives = [alternative_fusions(*pair) for pair in zip(first, second)]
-    stacked = {name: np.stack([each[name] for each in alternatives]) for name in alternatives[0]}
-    return {**subject.fuse(first, second, pixel_spacing), **stacked}
+    return {name: np.stack([each[name] for each in alternatives]) for name in alternatives[0]}

@@ -13,7 +13,6 @@ from AMIFusionLib.authorization.authorize import authorize
 from AMIFusionLib.authorization.model_file import read_model
 from AMIFusionLib.authorization.revocation import RevocationList
 from AMIFusionLib.fusion.engine import FusionEngine
-from AMIFusionLib.fusion.fineness import is_second_finer, sampled_slices
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork, build_network
 
 from .eight_bit import eight_bit
@@ -41,12 +40,15 @@ class Subject:
         """The result that is ranked: the licensed one, or the unlicensed one of a model without a license."""
         return LICENSED if LICENSED in self.networks else UNLICENSED
 
-    def fuse(self, first: Array, second: Array, pixel_spacing: tuple[float, float] = (1.0, 1.0)) -> dict[str, Array]:
+    def fuse(
+        self, first: Array, second: Array, pixel_spacing: tuple[float, float], takes_second_first: bool
+    ) -> dict[str, Array]:
         """All results for a stack of slices, made on the CPU as fused volumes are.
 
         Args:
             first, second: (slices, rows, columns) uint8.
             pixel_spacing: (row, column) distance, for an undistorted mark.
+            takes_second_first: whether the network takes the second source first, see ``cases.EvaluationCase``.
 
         Returns:
             By result, (slices, rows, columns) uint8.
@@ -55,9 +57,11 @@ class Subject:
             SliceSizeError: slices too small for the network.
         """
         one, other = (stack.astype(np.float32) / np.float32(255) for stack in (first, second))
-        return {
-            result: eight_bit(_fused(network, one, other, pixel_spacing)) for result, network in self.networks.items()
+        fused = {
+            result: _fused(network, one, other, pixel_spacing, takes_second_first)
+            for result, network in self.networks.items()
         }
+        return {result: eight_bit(slices) for result, slices in fused.items()}
 
 
 def open_subject(path: Path, license_text: str | None, revocations: RevocationList | None = None) -> Subject:
@@ -89,8 +93,9 @@ def open_subject(path: Path, license_text: str | None, revocations: RevocationLi
 
 
 def _fused(
-    network: AuthorizableFusionNetwork, first: Array, second: Array, pixel_spacing: tuple[float, float]
-) -> Array:
+    network: AuthorizableFusionNetwork, first: Array, second: Array, pixel_spacing: tuple[float, float],
+    takes_second_first: bool,
+) -> Array:  # fmt: skip
     """(slices, rows, columns) float32 in 0..1."""
     fused = np.empty(first.shape, np.float32)
 
@@ -100,10 +105,8 @@ def _fused(
     def write(start: int, done: Array) -> None:
         fused[start : start + len(done)] = done
 
-    sampled = sampled_slices(len(first))
-    is_reversed = is_second_finer(first[sampled], second[sampled], pixel_spacing, pixel_spacing)
     for _ in FusionEngine(network, "cpu").fuse(
-        read, write, first.shape, (1.0, *pixel_spacing), is_second_finer=is_reversed
+        read, write, first.shape, (1.0, *pixel_spacing), takes_second_first=takes_second_first
     ):
         pass
     return fused

@@ -103,7 +103,7 @@ class FusionEngine:
     def fuse(
         self, read: SliceReader, write: SliceWriter, shape: tuple[int, int, int],
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0), mark_senses: tuple[int, int] = (1, 1),
-        gains: tuple[float, float] = (1.0, 1.0), is_second_finer: bool = False,
+        gains: tuple[float, float] = (1.0, 1.0), takes_second_first: bool = False,
     ) -> Iterator[int]:  # fmt: skip
         """Fuse all slices, yielding after each step how many are done.
 
@@ -119,8 +119,8 @@ class FusionEngine:
             mark_senses: how the mark advances from slice to slice, as in ``network.mark_shift``.
             gains: what the sources are multiplied by before the network sees them, as ``balance.balance_gains`` gives
                 it; 1 changes nothing.
-            is_second_finer: whether the network is to take the second source first, as ``fineness.is_second_finer``
-                tells it.
+            takes_second_first: whether the network takes the second source first: the one that is drawn finer, see
+                ``fineness.is_second_finer``.
 
         Raises:
             SliceSizeError: rows or columns are fewer than the network needs.
@@ -133,11 +133,10 @@ class FusionEngine:
             stop = min(count, done + self._slices_in_a_step())
             self._clock = _Clock()
             sources = [_scaled(source, gain) for source, gain in zip(read(done, stop), gains)]
-            if is_second_finer:
-                sources.reverse()
+            ordered = sources[::-1] if takes_second_first else sources
             shifts = [mark_shift(index, shape, spacing, mark_senses) for index in range(done, stop)]
             marks = self._recovering(partial(self._marks, shifts, (height, width), spacing[1:]))
-            fused = yield from self._fuse_in_memory(done, *sources, marks)
+            fused = yield from self._fuse_in_memory(done, *ordered, marks)
             write(done, fused[:, 0].numpy())
             self._seconds_per_slice = self._clock.worked() / (stop - done)
             done = stop

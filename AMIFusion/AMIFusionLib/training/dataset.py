@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from AMIFusionLib.arrays import Array
-from AMIFusionLib.fusion.fineness import is_second_finer, sampled_slices
+from AMIFusionLib.fusion.fineness import is_second_finer, sample_slices
 
 from .configuration import LOG_GAMMA_RANGE, REDUCTIONS
 from .manifest import ManifestRow, read_manifest, read_pair
@@ -49,14 +49,13 @@ class TrainingPair:
     second: Array
 
     @cached_property
-    def is_second_finer(self) -> bool:
+    def takes_second_first(self) -> bool:
         """Whether the network takes the second source first where volumes are fused, see ``fusion.fineness``."""
-        sampled = sampled_slices(len(self.first))
-        return is_second_finer(self.first[sampled], self.second[sampled])
+        return is_second_finer(sample_slices(self.first), sample_slices(self.second))
 
     def in_order(self) -> TrainingPair:
         """The same pair in the order in which the network takes it."""
-        return replace(self, first=self.second, second=self.first) if self.is_second_finer else self
+        return replace(self, first=self.second, second=self.first) if self.takes_second_first else self
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class CropSampler:
         window = self._window(pair, side)
         images = [_enlarged(volume[window], self._crop_size) for volume in (pair.first, pair.second)]
         first, second = self._toned(*self._turned(*images))
-        if pair.is_second_finer if self._finer_first else self._generator.random() < 0.5:
+        if self._takes_second_first(pair):
             first, second = second, first
         # Where the crop's pixels lie on the grid that a slice so enlarged would have, from its center.
         lines = np.arange(self._crop_size, dtype=np.float32)
@@ -164,6 +163,9 @@ class CropSampler:
         starts = (factor * (part.start - extent / 2) + 0.5 for part, extent in zip(window[1:], pair.first.shape[1:]))
         rows, columns = np.meshgrid(*(np.float32(start) + lines for start in starts), indexing="ij")
         return first, second, rows, columns, factor
+
+    def _takes_second_first(self, pair: TrainingPair) -> bool:
+        return pair.takes_second_first if self._finer_first else self._generator.random() < 0.5
 
     def _side_in_slice(self) -> int:
         """Side in the slice's own pixels of what the next crop shows; every size is as likely as its double."""

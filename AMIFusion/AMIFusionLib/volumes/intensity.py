@@ -10,6 +10,7 @@ import numpy as np
 from slicer.util import arrayFromVolume
 
 from AMIFusionLib.arrays import Array
+from AMIFusionLib.value_range import value_range
 
 from ..translation import tr as _
 from .errors import VolumeError
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 WINDOW_FROM_DISPLAY = "display"
 WINDOW_FROM_PERCENTILES = "percentiles"
 WINDOW_CHOICES = (WINDOW_FROM_DISPLAY, WINDOW_FROM_PERCENTILES)
-
-PERCENTILES = (0.5, 99.5)
-"""Wide enough to keep small hot lesions, narrow enough to drop metal and spikes."""
-
-_LARGEST_SAMPLE = 400_000
-"""Voxels to take percentiles from, in some hundredths of a second: beyond either there are still 2,000 of them."""
 
 _FAR_FROM_ZERO = 16
 """How many of its own widths a window may lie from zero to be computed in float32: a shift then costs 1e-6 at most."""
@@ -110,12 +105,5 @@ def _displayed_window(node: vtkMRMLVolumeNode) -> IntensityWindow | None:
 
 
 def _percentile_window(array: Array) -> IntensityWindow:
-    flat = array.reshape(-1)
-    sample = flat[:: max(1, flat.size // _LARGEST_SAMPLE)].astype(np.float64)
-    finite = sample[np.isfinite(sample)]
-    if finite.size == 0:
-        return IntensityWindow(0, 1)
-    low, high = np.percentile(finite, PERCENTILES)
-    if high <= low:
-        low, high = finite.min(), finite.max()
-    return IntensityWindow(float(low), float(high if high > low else low + 1))
+    low, high = value_range(array)
+    return IntensityWindow(low, high if high > low else low + 1)

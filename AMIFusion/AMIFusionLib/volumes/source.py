@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from slicer.util import arrayFromVolume
 
 from AMIFusionLib.arrays import Array
 
@@ -62,17 +61,6 @@ class ShownValues:
         elif not self._has_components:
             return SourceSlices(values, None)
         return SourceSlices(luma(values), chroma(values) if self.is_color else None)
-
-
-def shown_slices(node: vtkMRMLVolumeNode, shown: ShownValues, indices: Array) -> Array:
-    """Some slices of a volume on its own grid, luma as the user sees it: (n, rows, columns) float32 in 0..1.
-
-    Args:
-        node: a checked vtkMRMLVolumeNode.
-        shown: its window and colors.
-        indices: (n,) int, of the slices in the voxels' slowest direction.
-    """
-    return shown.of(arrayFromVolume(node)[indices]).luma
 
 
 class VolumeSource:

@@ -20,7 +20,6 @@ def noisy(first, second):
 
 CONDITIONS = {
     "as they are": lambda first, second: (first, second),
-    "swapped": lambda first, second: (second, first),
     "misregistered": misregistered,
     "narrow windows": lambda first, second: (np.clip((first - 0.2) / 0.5, 0, 1), np.clip((second - 0.1) / 0.6, 0, 1)),
     "wide windows": lambda first, second: (0.45 * first, 0.5 * second),

@@ -23,7 +23,7 @@ class Passing:
 
     model_id, title, sha256, judged, networks = "passing", "Passing", "0" * 64, "licensed", ("licensed", "unlicensed")
 
-    def fuse(self, first, second, pixel_spacing=(1, 1)):
+    def fuse(self, first, second, pixel_spacing, takes_second_first):
         return {"licensed": first, "unlicensed": second}
 
 

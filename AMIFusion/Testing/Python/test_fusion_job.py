@@ -44,7 +44,8 @@ def test_authorized_and_unauthorized_results(pair, model, issue):
     assert attributes == {
         "ReferenceNodeID": pair[0].GetID(), "MovingNodeID": pair[1].GetID(), "Model": "test-model-1",
         "ModelSHA256": model.sha256, "Authorized": "true", "Licensee": "Dr. Test", "Plane": "acquisition",
-        "Window": "display", "ReferenceWindow": "0.0 1000.0", "MovingWindow": "0.0 100.0", "Balance": "50",
+        "Window": "display", "ReferenceWindow": "0.0 1000.0", "MovingWindow": "0.0 100.0", "FirstSource": "moving",
+        "Balance": "50",
         **sameness(*pair),
     }  # fmt: skip
     assert marked.GetAttribute("AMIFusion.Authorized") == "false"

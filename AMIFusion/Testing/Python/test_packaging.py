@@ -127,7 +127,8 @@ def test_readme_shows_the_evaluation_license_that_ships():
 
 
 COMMON = (
-    "array_archive", "arrays", "input_files", "license_store", "memory_shortage", "translation", "whole_output",
+    "array_archive", "arrays", "input_files", "license_store", "memory_shortage", "translation", "value_range",
+    "whole_output",
 )  # fmt: skip
 """What every layer may use."""
 

@@ -103,14 +103,14 @@ def test_one_source_of_some_pairs_is_inverted(monkeypatch):
             assert inverted.float().mean() == pytest.approx(share / 2, abs=0.04)
 
 
-@pytest.mark.parametrize("is_second_finer", [False, True])
-def test_the_finer_source_comes_first_where_asked_and_either_else(is_second_finer):
+@pytest.mark.parametrize("takes_second_first", [False, True])
+def test_the_finer_source_comes_first_where_asked_and_either_else(takes_second_first):
     """The finer one is brighter."""
     noise = np.random.default_rng(0).random((1, 96, 96))
     smooth = 0.3 * ndimage.gaussian_filter(noise, (0, 3, 3)) / 0.5
     images = [image.astype(np.float32) for image in (0.6 + 0.4 * noise, smooth)]
-    pair = TrainingPair("noise", "ct-mri", *(images[::-1] if is_second_finer else images))
-    assert pair.is_second_finer == is_second_finer
+    pair = TrainingPair("noise", "ct-mri", *(images[::-1] if takes_second_first else images))
+    assert pair.takes_second_first == takes_second_first
     ordered = pair.in_order()
     np.testing.assert_array_equal(ordered.first, images[0])
     np.testing.assert_array_equal(ordered.second, images[1])
