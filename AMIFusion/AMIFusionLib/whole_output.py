@@ -100,6 +100,16 @@ def whole(target: Path, folder: bool = False) -> Iterator[Path]:
             shutil.rmtree(room, ignore_errors=True)
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a file in UTF-8, its lines ended as the text ends them; folders above it are made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with whole(target) as place:
+        place.write_text(text, encoding="utf-8", newline="")
+
+
 def _put(place: Path, target: Path, aside: Path) -> None:
     if not (place.is_dir() and target.is_dir()):
         os.replace(place, target)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from AMIFusionLib.input_files import parse_json, read_input_file
-from AMIFusionLib.whole_output import whole
+from AMIFusionLib.whole_output import write_text
 
 from .contents import files_hash
 from .errors import BatchError
@@ -112,8 +112,7 @@ class ResultsFolder:
         Raises:
             OSError: it cannot be written.
         """
-        with whole(self._record(name)) as place:
-            place.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        write_text(self._record(name), json.dumps(asdict(record)))
 
     def measure(self, name: str) -> tuple[int, int]:
         """Number and bytes of a result's files; zeros where there is none."""

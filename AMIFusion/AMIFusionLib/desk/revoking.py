@@ -22,7 +22,7 @@ from AMIFusionLib.authorization.revocation import (
     read_revocation_list,
 )
 from AMIFusionLib.revocations import read_list_file
-from AMIFusionLib.whole_output import check_free, whole
+from AMIFusionLib.whole_output import check_free, write_text
 
 from .issuing import open_as_owner
 from .lock import locked
@@ -106,8 +106,7 @@ def revoke(
     make()  # what is refused is so before there is a lock, which would stay
     with locked(path):
         text, made, is_new = make()
-        with whole(path) as place:
-            place.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     return made, is_new
 
 

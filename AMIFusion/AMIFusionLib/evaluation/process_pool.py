@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -53,6 +57,16 @@ class ProcessPool:
         """Whether other processes do the work than the calling one."""
         return self._executor is not None
 
+    def as_completed(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R]]:
+        """As ``map``, but each job with what the function gives for it, as soon as that is there."""
+        if self._executor is None:
+            yield from ((job, function(job)) for job in jobs)
+            return
+        with _told_from_outside():
+            running = {self._executor.submit(_run, function, job): job for job in jobs}
+            for done in as_completed(running):
+                yield running[done], done.result()
+
     def map(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """What the function gives for each job, in order.
 
@@ -62,16 +76,13 @@ class ProcessPool:
 
         Raises:
             OSError: a process was ended from outside, as it happens when memory runs out.
+            Exception: what ``prepare`` or the function raised.
         """
         if self._executor is None:
             yield from map(function, jobs)
             return
-        try:
-            yield from self._executor.map(function, jobs)
-        except BrokenProcessPool:
-            raise OSError(
-                "A process was ended from outside, perhaps for lack of memory. Try again with fewer of them."
-            ) from None
+        with _told_from_outside():
+            yield from self._executor.map(partial(_run, function), jobs)
 
 
 def usable_processes() -> int:
@@ -81,9 +92,41 @@ def usable_processes() -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def _told_from_outside() -> Iterator[None]:
+    """Say in a sentence that a process was ended."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise OSError(
+            "A process was ended from outside, perhaps for lack of memory. Try again with fewer of them."
+        ) from None
+
+
+_failures: list[Exception] = []
+"""Why this process could not be prepared."""
+
+
 def _prepare_process(prepare: Callable[[], None] | None) -> None:
     torch.set_num_threads(1)
     # Ctrl+C reaches every process of the terminal; only the one that the user started answers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     if prepare is not None:
-        prepare()
+        try:
+            prepare()
+        except Exception as error:
+            # Raised here it would never be told, only that a process has ended.
+            _failures.append(error)
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """End this process when the one that started it is gone, which nobody told it if that was killed."""
+    parent.join()
+    os._exit(1)
+
+
+def _run(function: Callable[[J], R], job: J) -> R:
+    if _failures:
+        raise _failures[0]
+    return function(job)

@@ -219,7 +219,8 @@ def test_several_processes_find_the_same(tmp_path, seal):
     assert [line.split(",")[0] for line in texts[0]] == [line.split(",")[0] for line in texts[1]]
 
 
-def test_a_search_that_fails_ends_the_other(tmp_path, seal):
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_search_that_fails_ends_the_other(tmp_path, seal, order):
     """Which would go on for hours; what was measured is kept."""
     bench, figures = seal(random_parameters(6), random_parameters(5)).bench, tmp_path / "figures.csv"
 
@@ -229,15 +230,33 @@ def test_a_search_that_fails_ends_the_other(tmp_path, seal):
         yield
 
     with pytest.raises(OSError, match="No space left"), Trainings(bench, tmp_path / "nets", figures, 2) as trainings:
-        trainings.side_by_side([failing(), trainings._pool.map(time.sleep, [3600.0])])
+        trainings.side_by_side([failing(), trainings._pool.map(time.sleep, [3600.0])][::order])
     assert len(figures.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    "text", ["training,tuning pet-mri\na,1\n", "training,tuning ct-mri,reported ct-mri\na,1\n", "a,b\n1,2"]
+    "text",
+    [
+        "training,tuning pet-mri\na,1\n",
+        "training,tuning ct-mri,reported ct-mri\na,1\n",
+        "training,tuning ct-mri,reported ct-mri\na,1,nan\n",
+        "a,b\n1,2",
+    ],
 )
 def test_figures_of_something_else_are_refused(tmp_path, seal, text):
     (tmp_path / "figures.csv").write_text(text)
     with pytest.raises(ValueError, match=r"figures\.csv does not have figures of trainings\. Move it"):
         Trainings(seal(random_parameters(6), random_parameters(5)).bench, tmp_path, tmp_path / "figures.csv")
     assert (tmp_path / "figures.csv").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", "training,tuning ct-mri,reported ct-mri\nof another run,1.0,2.0\n"])
+def test_figures_of_another_run_are_kept_beside_new_ones(tmp_path, seal, text):
+    bench, figures = seal(random_parameters(6), random_parameters(5)).bench, tmp_path / "figures.csv"
+    with Trainings(bench, tmp_path / "networks", figures) as trainings:
+        figures.write_text(text)
+        trainings.nearness(WAYS[:1])
+    lines = figures.read_text().splitlines()
+    assert lines[0] == "training,tuning ct-mri,reported ct-mri"
+    names = ["of another run"] if text else []
+    assert [line.split(",")[0] for line in lines[1:]] == [*names, str(WAYS[0])]

@@ -345,6 +345,10 @@ def test_lengths_of_fine_tuning_are_kept_one_by_one(tmp_path, monkeypatch, plain
     assert again.rows[:1] == done.rows and [row["steps"] for row in again.rows] == [1, 2] and not again.was_kept
     assert [part.was_kept for part in suite_of_k.run("k")] == [True] * 3
     assert report.markdown(suite_of_k.setting(), suite_of_k.kept()).count("k at") == 0
+    # A run that is stopped on its way to a length that is missing takes nothing away.
+    monkeypatch.setattr(suite, "missing_lengths", lambda *_: [3])
+    monkeypatch.setattr(suite, "head_starts", lambda *given: itertools.islice(measured(*given), 1))
+    assert [part.rows for part in suite_of_k.run("k")][-1] == again.rows == suite_of_k.kept()["k"]
 
 
 def test_failures_are_said_loudly():

@@ -1,9 +1,5 @@
 """The parts of an evaluation: measuring on processes, ranks, colors, sheets and the results folder."""
 
-import os
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from AMIFusionLib.evaluation.cases import EvaluationCase, SlicePair
@@ -39,27 +35,6 @@ def test_slices_on_which_nothing_is_seen_are_left_out():
     jobs = list(slice_jobs(case, {"licensed": first + second}))
     assert [job.names for job in jobs] == [("ct-mri", "1", "a"), ("ct-mri", "1", "c")]
     assert all(np.array_equal(job.results["licensed"], seen) for job in jobs)
-
-
-def exit_at_once(_):
-    """Ends its process as the system does when memory runs out."""
-    os._exit(9)
-
-
-def test_a_process_that_is_ended_is_said():
-    with ProcessPool(2) as pool, pytest.raises(OSError, match="fewer of them"):
-        list(pool.map(exit_at_once, [None]))
-
-
-def test_a_request_to_stop_ends_long_work():
-    """Whoever stops the command does not wait for what the other processes are at."""
-    with ThreadPoolExecutor() as threads:
-        with pytest.raises(KeyboardInterrupt), ProcessPool(2) as pool:
-            next(pool.map(int, ["1"]))
-            sleeping = threads.submit(list, pool.map(time.sleep, [3600.0, 3600.0]))
-            time.sleep(0.5)
-            raise KeyboardInterrupt
-        assert isinstance(sleeping.exception(timeout=300), OSError)
 
 
 def test_ranks_of_equal_missing_and_undefined_values():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from AMIFusionLib.evaluation.process_pool import ProcessPool
 from AMIFusionLib.fusion.network import AuthorizableFusionNetwork
 from AMIFusionLib.training.bundled_stages import attackers_stage
 from AMIFusionLib.training.objective import licensed_objective
+from AMIFusionLib.whole_output import write_text
 
 from .attempt import psnr
 from .bench import Bench, Slices, run
@@ -111,7 +114,7 @@ class Trainings:
     def nearness(self, wanted: Sequence[Training]) -> list[Nearness]:
         """How near each training comes, at once where there are processes for it."""
         missing = [training for training in dict.fromkeys(wanted) if training not in self._figures]
-        for training, near in zip(missing, self._pool.map(self._measure, missing)):
+        for training, near in self._pool.as_completed(self._measure, missing):
             self._figures.add(training, near)
         return [self._figures[training] for training in wanted]
 
@@ -120,27 +123,24 @@ class Trainings:
         if not self._pool.has_others:
             return [next(search) for search in searches]
         with ThreadPoolExecutor() as threads:
+            running = [threads.submit(next, search) for search in searches]
             try:
-                return list(threads.map(next, searches))
+                for done in wait(running, return_when=FIRST_EXCEPTION).done:
+                    done.result()
             except BaseException:
                 # The other search would go on for hours before this one's failure was told.
                 self._pool.end()
                 raise
+            return [each.result() for each in running]
 
 
 class _Figures:
-    """Figures in a CSV file that grows, by training."""
+    """Figures in a CSV file that grows, by training; others may add to it meanwhile."""
 
     def __init__(self, path: Path, kinds: Sequence[str]) -> None:
         self._path, self._kinds = path, list(kinds)
         self._lock = threading.Lock()
-        self._known: dict[str, Nearness] = {}
-        if path.exists():
-            with open(path, newline="", encoding="utf-8") as file:
-                try:
-                    self._known = {row["training"]: self._read(row) for row in csv.DictReader(file)}
-                except (KeyError, TypeError, ValueError):
-                    raise ValueError(f"{path} does not have figures of trainings. Move it, or delete it.") from None
+        self._known = self._read()
 
     def __contains__(self, training: Training) -> bool:
         return str(training) in self._known
@@ -149,25 +149,35 @@ class _Figures:
         return self._known[str(training)]
 
     def add(self, training: Training, near: Nearness) -> None:
-        values = [part[kind] for part in (near.tuning, near.reported) for kind in self._kinds]
         with self._lock:
-            self._known[str(training)] = near
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            is_new = not self._path.exists()
-            with open(self._path, "a", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if is_new:
-                    writer.writerow(["training", *self._columns("tuning"), *self._columns("reported")])
-                writer.writerow([str(training), *(f"{value:.4f}" for value in values)])
+            self._known = {**self._read(), **self._known, str(training): near}
+            text = io.StringIO(newline="")
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(["training", *self._columns("tuning"), *self._columns("reported")])
+            for name, known in self._known.items():
+                values = [part[kind] for part in (known.tuning, known.reported) for kind in self._kinds]
+                writer.writerow([name, *(f"{value:.4f}" for value in values)])
+            write_text(self._path, text.getvalue())
 
     def _columns(self, part: str) -> list[str]:
         return [f"{part} {kind}" for kind in self._kinds]
 
-    def _read(self, row: Mapping[str, str]) -> Nearness:
-        parts = (
+    def _read(self) -> dict[str, Nearness]:
+        if not self._path.exists():
+            return {}
+        try:
+            with open(self._path, newline="", encoding="utf-8") as file:
+                return {row["training"]: self._nearness(row) for row in csv.DictReader(file)}
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"{self._path} does not have figures of trainings. Move it, or delete it.") from None
+
+    def _nearness(self, row: Mapping[str, str]) -> Nearness:
+        parts = [
             {kind: float(row[name]) for kind, name in zip(self._kinds, self._columns(part))}
             for part in ("tuning", "reported")
-        )
+        ]
+        if not all(math.isfinite(value) for part in parts for value in part.values()):
+            raise ValueError
         return Nearness(*parts)
 
 

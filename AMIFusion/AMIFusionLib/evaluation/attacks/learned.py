@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from AMIFusionLib.training.dataset import CropSampler
+from AMIFusionLib.whole_output import whole
 
 from .bench import Bench
 
@@ -103,12 +103,10 @@ def trained(
 def _keep(
     path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, random: np.random.Generator
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {"step": step, "module": module.state_dict(), "optimizer": optimizer.state_dict(),
              "random": random.bit_generator.state}  # fmt: skip
-    temporary = path.with_name(path.name + ".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with whole(path) as place:
+        torch.save(state, place)
 
 
 def _restored(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, random: np.random.Generator) -> int:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from AMIFusionLib.evaluation.markdown import markdown_table
+from AMIFusionLib.whole_output import write_text
 
 from .finetuning import ALLOWED_HEAD_START, COUNTED_FROM, RATES, missing_lengths
 from .scoring import ALLOWED_GAIN, READABLE_SHARE
-from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VIEWS, AttackSuite, Row, write_text
+from .suite import ATTACKS, FINETUNING, FLOOR, LETTERS, LICENSED, UNLICENSED, VIEWS, AttackSuite, Row
 
 MOST_PSNR, MOST_SSIM, LEAST_READ = 17.0, 0.6, 0.95
 """What an unlicensed result may have of the licensed one, and in what share of slices its mark must be read."""
@@ -147,7 +148,8 @@ def _free(rows: Sequence[Row]) -> str:
          f"{max(_find(rows, method, kind)['readable'] for kind in kinds):.0%}"] for method in methods
     ]  # fmt: skip
     head = ["", *(f"{kind}: PSNR, corrected (SSIM)" for kind in kinds), "read at most"]
-    return f"### What anyone has without a license\n\n{markdown_table(head, lines)}"
+    said = "*First source* is the one that the network takes first, because it is drawn finer."
+    return f"### What anyone has without a license\n\n{said}\n\n{markdown_table(head, lines)}"
 
 
 def _attacks(kept: Mapping[str, list[Row]]) -> str:
@@ -172,8 +174,9 @@ def _finetuning(rows: Sequence[Row]) -> str:
     head = ["Steps", "Pair", "from the public values, dB", "its rate, mark, idle channels and first image",
             "from scratch, dB", "its rate and first image", "head start, dB", "withstood"]  # fmt: skip
     said = (
-        "The same network trained for clean fusion, on the same crops in the same order; PSNR to licensed results: the "
-        "mean of trainings with other new values and crops, in brackets the least and the most. The means decide. "
+        "The same network trained for clean fusion, on the same crops in the same order, in which either source comes "
+        "first as often; PSNR to licensed results: the mean of trainings with other new values and crops, in brackets "
+        "the least and the most. The means decide. "
         f"Each start has its own peak learning rate, of {', '.join(f'{rate:g}' for rate in RATES)}, and its own way to "
         "begin: from the public values the network is given the mark or none, and channels that they leave at 0 stay "
         "so, or get new values; from either start it gives the sources' average at first, the last layer being 0, or "

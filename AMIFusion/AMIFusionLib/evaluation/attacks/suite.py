@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from AMIFusionLib.evaluation.eight_bit import eight_bit
 from AMIFusionLib.evaluation.mark_reader import MarkReader
 from AMIFusionLib.training.bundled_stages import attackers_stage
 from AMIFusionLib.training.configuration import COARSE_BINS, LicensedWeights
+from AMIFusionLib.whole_output import write_text
 
 from .ablation import ablation_attempts
 from .attempt import Attempt
@@ -139,14 +139,15 @@ class AttackSuite:
 
     def _finetuned(self) -> list[Row]:
         """The rows of attack k, kept after every length: the longest trainings take most of the time by far."""
-        weights, rows, kept = _weights_fingerprint(self._bench), [], []
+        weights, rows, kept = _weights_fingerprint(self._bench), [], self._kept(FINETUNING) or []
         figures = self._path(FINETUNING).with_name(f"trainings-{weights}.csv")
         with Trainings(self._bench, self.trainings / weights, figures, self._processes) as trainings:
             for start in head_starts(self._bench, trainings):
                 rows.append(
                     {"attack": FINETUNING, **dataclasses.asdict(start), "gain": start.gain, "passes": start.passes}
                 )
-                if start.kind == self._bench.kinds[-1]:
+                # What is told again on the way to the lengths that are missing leaves the others in place.
+                if start.kind == self._bench.kinds[-1] and len(rows) >= len(kept):
                     kept = self._keep(FINETUNING, rows)
         return kept
 
@@ -214,15 +215,6 @@ def check_letters(letters: Sequence[str]) -> None:
     unknown = [letter for letter in letters if letter not in LETTERS]
     if unknown:
         raise ValueError(f"There is no attack '{unknown[0]}'. Choose from {', '.join(LETTERS)}.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file at once or not at all; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may share a folder.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _fingerprint(bench: Bench, words: Sequence[str]) -> str:
