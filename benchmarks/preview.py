@@ -42,6 +42,7 @@ from measuring import (  # noqa: E402
 
 UI_PATH = Path(__file__).resolve().parents[1] / "AMIFusion" / "Resources" / "UI" / "AMIFusion.ui"
 WHOLE = "one slice: reading both volumes, the network, the image"
+DRAGGED = "one slice while a window is dragged"
 SHOWING = "showing it: the scratch node and the view's reslicing"
 
 
@@ -82,11 +83,24 @@ def parts(reference, moving) -> tuple[dict[str, Callable[[], object]], PreviewVi
     def fuse():
         last["slice"] = preview.fuse(reference, moving, FusionOptions(device="cpu"), view.plane)
 
+    def fuse_dragged():
+        # And back, so that the other parts see their own window.
+        window = shown[1].window
+        moving.GetDisplayNode().SetWindowLevelMinMax(window.low + 1, window.high + 1)
+        fuse()
+        moving.GetDisplayNode().SetWindowLevelMinMax(window.low, window.high)
+
     def show():
         view.show(last["slice"])
         red_view().sliceLogic().GetBlend().Update()
 
-    timed = {"reading and windowing both volumes": read, "the network": run_network, WHOLE: fuse, SHOWING: show}
+    timed = {
+        "reading and windowing both volumes": read,
+        "the network": run_network,
+        WHOLE: fuse,
+        DRAGGED: fuse_dragged,
+        SHOWING: show,
+    }
     return timed, view
 
 
